@@ -1,0 +1,44 @@
+"""The only writer of the audit trail."""
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from accounts.models import AuditEvent, User
+
+SYSTEM = "system"
+Door = AuditEvent.Door
+Result = AuditEvent.Result
+
+
+def record(
+    *,
+    action: str,
+    door: AuditEvent.Door,
+    actor: User | None = None,
+    actor_label: str = "",
+    resource_type: str = "",
+    resource_id: str = "",
+    subject: User | None = None,
+    result: AuditEvent.Result = AuditEvent.Result.OK,
+    details: dict[str, Any] | None = None,
+    request: HttpRequest | None = None,
+) -> AuditEvent:
+    """Adds one event, in the caller's transaction: if the change is undone, so is its event.
+
+    `action` is `<noun>.<verb>`, such as 'usage.export'. Without an actor the label is
+    `actor_label`, or 'system'. `details` holds JSON values; no secrets, prompts or tool inputs.
+    """
+    return AuditEvent.objects.create(
+        action=action,
+        door=door,
+        actor=actor,
+        actor_label=actor.username if actor else actor_label or SYSTEM,
+        resource_type=resource_type,
+        resource_id=resource_id,
+        subject=subject,
+        result=result,
+        details=details or {},
+        ip=request.META.get("REMOTE_ADDR") or None if request else None,
+        request_id=getattr(request, "request_id", "") if request else "",
+    )

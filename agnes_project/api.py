@@ -1,0 +1,15 @@
+"""The only NinjaAPI. Apps add their routers here; its documentation is served at /api/docs."""
+
+from ninja import NinjaAPI
+
+from accounts.api_auth import SessionCookieAuth, TokenAuth
+from agnes_project.api_errors import register_error_handlers
+
+api = NinjaAPI(
+    title="Agnes",
+    version="1",
+    description="What an organisation's people do with Claude Code.",
+    auth=[TokenAuth(), SessionCookieAuth()],
+    urls_namespace="api",
+)
+register_error_handlers(api)

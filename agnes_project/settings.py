@@ -1,0 +1,250 @@
+"""Every setting, read top to bottom. Values come from the environment only (see .env.example)."""
+
+from pathlib import Path
+from typing import Any
+
+from agnes_project.env import Env
+from agnes_project.secret_key import read_or_create_secret_key
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = Env()
+
+# --- Local state -----------------------------------------------------------------------------
+
+AGNES_DATA_DIR = env.folder("AGNES_DATA_DIR", default=Path("data"))
+AGNES_MIRROR_DIR = AGNES_DATA_DIR / "mirror"
+AGNES_TRANSCRIPTS_DIR = AGNES_DATA_DIR / "transcripts"
+AGNES_UPLOAD_TEMP_DIR = AGNES_DATA_DIR / "tmp"
+
+# --- Security --------------------------------------------------------------------------------
+
+SECRET_KEY = env.text("AGNES_SECRET_KEY") or read_or_create_secret_key(
+    AGNES_DATA_DIR / "secret_key"
+)
+DEBUG = env.flag("AGNES_DEBUG", default=False)
+AGNES_HTTPS = env.flag("AGNES_HTTPS", default=False)
+ALLOWED_HOSTS = env.names("AGNES_ALLOWED_HOSTS", default=("localhost", "127.0.0.1", "[::1]"))
+CSRF_TRUSTED_ORIGINS = env.origins("AGNES_CSRF_TRUSTED_ORIGINS")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = AGNES_HTTPS
+SESSION_COOKIE_HTTPONLY = True
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+AUTH_USER_MODEL = "accounts.User"
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "/"
+
+# --- Applications ----------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "agnes_project",
+    "accounts",
+    "telemetry",
+    "marketplace",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_q",
+    "ninja",
+]
+MIDDLEWARE = [
+    "agnes_project.request_id.RequestIdMiddleware",
+    "agnes_project.api_errors.ApiErrorsMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "agnes_project.urls"
+WSGI_APPLICATION = "agnes_project.wsgi.application"
+ASGI_APPLICATION = "agnes_project.asgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- Language and time -----------------------------------------------------------------------
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_I18N = False
+USE_TZ = True
+
+# --- Database --------------------------------------------------------------------------------
+
+# Django's SQLite defaults let two writers fail with "database is locked"; IMMEDIATE takes the
+# write lock when a transaction begins and WAL lets readers go on meanwhile.
+SQLITE_OPTIONS: dict[str, Any] = {
+    "timeout": 20,
+    "transaction_mode": "IMMEDIATE",
+    "init_command": (
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY; "
+        "PRAGMA mmap_size=134217728; PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-16000"
+    ),
+}
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": env.postgres("DATABASE_URL")
+    or {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": AGNES_DATA_DIR / "agnes.sqlite3",
+        "OPTIONS": SQLITE_OPTIONS,
+    }
+}
+# A connection per task costs several times the task on PostgreSQL. A psycopg pool would not
+# survive the worker's forks, so there is none.
+DATABASES["default"]["CONN_MAX_AGE"] = 60
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+
+# --- Files -----------------------------------------------------------------------------------
+
+AGNES_TRANSCRIPT_STORAGE = env.choice(
+    "AGNES_TRANSCRIPT_STORAGE", default="local", choices=("local", "s3")
+)
+AGNES_S3_BUCKET = env.text("AGNES_S3_BUCKET")
+AGNES_S3_ENDPOINT_URL = env.url("AGNES_S3_ENDPOINT_URL")
+AGNES_S3_REGION = env.text("AGNES_S3_REGION")
+AGNES_S3_ACCESS_KEY_ID = env.text("AGNES_S3_ACCESS_KEY_ID")
+AGNES_S3_SECRET_ACCESS_KEY = env.text("AGNES_S3_SECRET_ACCESS_KEY")
+LOCAL_TRANSCRIPTS: dict[str, Any] = {
+    "BACKEND": "django.core.files.storage.FileSystemStorage",
+    "OPTIONS": {
+        "location": AGNES_TRANSCRIPTS_DIR,
+        "file_permissions_mode": 0o600,
+        "directory_permissions_mode": 0o700,
+    },
+}
+S3_TRANSCRIPTS: dict[str, Any] = {
+    "BACKEND": "storages.backends.s3.S3Storage",
+    "OPTIONS": {
+        "bucket_name": AGNES_S3_BUCKET,
+        "endpoint_url": AGNES_S3_ENDPOINT_URL or None,
+        "region_name": AGNES_S3_REGION or None,
+        "access_key": AGNES_S3_ACCESS_KEY_ID or None,
+        "secret_key": AGNES_S3_SECRET_ACCESS_KEY or None,
+        "default_acl": None,
+        "querystring_auth": True,
+        "file_overwrite": True,
+    },
+}
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "transcripts": S3_TRANSCRIPTS if AGNES_TRANSCRIPT_STORAGE == "s3" else LOCAL_TRANSCRIPTS,
+    "staticfiles": {
+        "BACKEND": (
+            "django.contrib.staticfiles.storage.StaticFilesStorage"
+            if DEBUG
+            else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        )
+    },
+}
+MEDIA_ROOT = AGNES_DATA_DIR / "media"
+STATIC_URL = "static/"
+STATIC_ROOT = env.folder("AGNES_STATIC_DIR", default=BASE_DIR / "staticfiles")
+STATICFILES_DIRS = [folder for folder in [BASE_DIR / "static"] if folder.is_dir()]
+AGNES_UPLOAD_MAX_BYTES = env.integer("AGNES_UPLOAD_MAX_BYTES", default=256 * 1024**2, minimum=1)
+# Django refuses a request body above this when a view reads it whole; uploads are streamed and
+# counted by their own limit, so everything else may stay small.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024**2
+
+# --- Telemetry -------------------------------------------------------------------------------
+
+# Days; 0 keeps for ever. Negative numbers are refused by a system check that names the fix.
+USAGE_EVENTS_RETENTION_DAYS = env.integer("USAGE_EVENTS_RETENTION_DAYS", default=0)
+USAGE_TRANSCRIPTS_RETENTION_DAYS = env.integer("USAGE_TRANSCRIPTS_RETENTION_DAYS", default=0)
+USAGE_DAILY_RETENTION_DAYS = env.integer("USAGE_DAILY_RETENTION_DAYS", default=0)
+
+# --- Jobs ------------------------------------------------------------------------------------
+
+# Seconds between two runs; 0 switches the job off.
+SCHEDULER_USAGE_PROCESS_INTERVAL = env.integer(
+    "SCHEDULER_USAGE_PROCESS_INTERVAL", default=60, minimum=0
+)
+SCHEDULER_USAGE_ROLLUP_INTERVAL = env.integer(
+    "SCHEDULER_USAGE_ROLLUP_INTERVAL", default=60, minimum=0
+)
+SCHEDULER_USAGE_PRUNE_INTERVAL = env.integer(
+    "SCHEDULER_USAGE_PRUNE_INTERVAL", default=86400, minimum=0
+)
+SCHEDULER_HEARTBEAT_INTERVAL = env.integer("SCHEDULER_HEARTBEAT_INTERVAL", default=60, minimum=0)
+AGNES_WORKERS = env.integer("AGNES_WORKERS", default=2, minimum=1, maximum=64)
+# Jobs are delivered at least once: every task is short, bounded and safe to run twice.
+Q_CLUSTER: dict[str, Any] = {
+    "name": "agnes",
+    "label": "Jobs",
+    "orm": "default",
+    "workers": AGNES_WORKERS,
+    "queue_limit": AGNES_WORKERS,
+    "bulk": 1,
+    "poll": 1,
+    "timeout": 120,
+    # The clock of `retry` starts when a task is fetched, not when it starts, hence the distance.
+    "retry": 300,
+    "ack_failures": True,
+    "max_attempts": 1,
+    "catch_up": False,
+    "save_limit": 1000,
+    "recycle": 200,
+    # KiB; a worker above it is replaced between two tasks.
+    "max_rss": 350 * 1024,
+}
+
+# --- Logs ------------------------------------------------------------------------------------
+
+AGNES_LOG_LEVEL = env.choice(
+    "AGNES_LOG_LEVEL", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR")
+)
+AGNES_LOG_FORMAT = env.choice("AGNES_LOG_FORMAT", default="text", choices=("text", "json"))
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"request_id": {"()": "agnes_project.request_id.RequestIdFilter"}},
+    "formatters": {
+        "text": {"format": "{asctime} {levelname} {name} [{request_id}] {message}", "style": "{"},
+        "json": {"()": "agnes_project.log_format.JsonFormatter"},
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": AGNES_LOG_FORMAT,
+            "filters": ["request_id"],
+        }
+    },
+    "root": {"handlers": ["console"], "level": AGNES_LOG_LEVEL},
+    "loggers": {
+        "django": {"handlers": [], "level": AGNES_LOG_LEVEL, "propagate": True},
+        "django-q": {"handlers": [], "level": AGNES_LOG_LEVEL, "propagate": True},
+        # boto3 logs whole requests at DEBUG, headers included.
+        "botocore": {"level": "WARNING"},
+    },
+}
