@@ -1,0 +1,71 @@
+"""Telemetry's tables, by what they hold."""
+
+from telemetry.models.attribution import (
+    AttributionAgent,
+    AttributionCommand,
+    AttributionMcpServer,
+    AttributionPlugin,
+    AttributionSkill,
+)
+from telemetry.models.operations import Heartbeat, Lease, PendingChange, ProcessorState, Watermark
+from telemetry.models.rollups import (
+    UsageFormatDrift,
+    UsageHookDaily,
+    UsageMarketplaceItemDaily,
+    UsageMarketplaceItemWindow,
+    UsagePluginDaily,
+    UsageSessionDaily,
+    UsageSessionDriftDaily,
+    UsageSessionHookDaily,
+    UsageToolDaily,
+    UsageUserDaily,
+)
+from telemetry.models.sessions import (
+    DoomedBlob,
+    IdentityKey,
+    Session,
+    SessionFile,
+    SessionIdentity,
+    SessionOverlap,
+    Tombstone,
+    TranscriptFile,
+    TranscriptRevision,
+    TranscriptSegment,
+)
+from telemetry.models.usage import UsageEvent, UsageResponse, UsageSessionSummary
+
+__all__ = [
+    "AttributionAgent",
+    "AttributionCommand",
+    "AttributionMcpServer",
+    "AttributionPlugin",
+    "AttributionSkill",
+    "DoomedBlob",
+    "Heartbeat",
+    "IdentityKey",
+    "Lease",
+    "PendingChange",
+    "ProcessorState",
+    "Session",
+    "SessionFile",
+    "SessionIdentity",
+    "SessionOverlap",
+    "Tombstone",
+    "TranscriptFile",
+    "TranscriptRevision",
+    "TranscriptSegment",
+    "UsageEvent",
+    "UsageFormatDrift",
+    "UsageHookDaily",
+    "UsageMarketplaceItemDaily",
+    "UsageMarketplaceItemWindow",
+    "UsagePluginDaily",
+    "UsageResponse",
+    "UsageSessionDaily",
+    "UsageSessionDriftDaily",
+    "UsageSessionHookDaily",
+    "UsageSessionSummary",
+    "UsageToolDaily",
+    "UsageUserDaily",
+    "Watermark",
+]
