@@ -62,4 +62,4 @@ bench: env ## Run the benchmarks and write docs/performance.md.
 	.venv/bin/python -m benchmarks
 
 clean: ## Remove the environment and caches; the data folder stays.
-	rm -rf .venv .mypy_cache .ruff_cache .import_linter_cache .hypothesis staticfiles
+	rm -rf .venv .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -117,7 +117,7 @@ def _unexpected_error(request: HttpRequest, error: Exception | type[Exception]) 
 
 
 class ApiErrorsMiddleware:
-    """Puts errors made outside the API's own handlers (unknown path, method, CSRF) in the envelope."""
+    """Puts errors made outside the API's handlers (unknown path, method) in the envelope."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response

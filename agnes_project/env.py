@@ -103,8 +103,12 @@ class Env:
 
     def folder(self, name: str, *, default: Path) -> Path:
         """An absolute path; a relative one counts from the folder the process was started in."""
+        return self.optional_folder(name) or default.resolve()
+
+    def optional_folder(self, name: str) -> Path | None:
+        """As `folder`; None when the variable is unset."""
         raw = self.text(name)
-        return Path(raw).expanduser().resolve() if raw else default.resolve()
+        return Path(raw).expanduser().resolve() if raw else None
 
     def url(self, name: str) -> str:
         """An http or https address without a trailing slash; empty when unset."""

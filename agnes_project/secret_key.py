@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 # 50 characters of 64 signs are 300 bits; Django's own check asks for 50 characters.
@@ -14,10 +15,8 @@ def read_or_create_secret_key(path: Path) -> str:
     Two processes that start at once agree: the file appears with its content by a hard link,
     which fails for the second one, and that one reads what the first wrote.
     """
-    try:
+    with suppress(FileNotFoundError):
         return _read(path)
-    except FileNotFoundError:
-        pass
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -26,10 +25,8 @@ def read_or_create_secret_key(path: Path) -> str:
             file.write(secrets.token_urlsafe(KEY_LENGTH)[:KEY_LENGTH])
             file.flush()
             os.fsync(file.fileno())
-        try:
+        with suppress(FileExistsError):
             os.link(draft, path)
-        except FileExistsError:
-            pass
     finally:
         draft.unlink()
     return _read(path)

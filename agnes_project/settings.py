@@ -3,8 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import django_stubs_ext
+
 from agnes_project.env import Env
 from agnes_project.secret_key import read_or_create_secret_key
+
+# Lets classes such as ModelAdmin[User] name their model, as the type checker needs it.
+django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
@@ -30,6 +35,7 @@ SESSION_COOKIE_HTTPONLY = True
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+AGNES_ADMIN_EMAIL = env.text("AGNES_ADMIN_EMAIL", "admin@agnes.localhost")
 AUTH_USER_MODEL = "accounts.User"
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
@@ -157,20 +163,23 @@ S3_TRANSCRIPTS: dict[str, Any] = {
         "file_overwrite": True,
     },
 }
+# Filled by collectstatic, which takes its time to compress; without it static files are served
+# as they lie in the packages, and nothing has to be collected before a start.
+STATIC_ROOT = env.optional_folder("AGNES_STATIC_DIR")
+WHITENOISE_USE_FINDERS = STATIC_ROOT is None
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "transcripts": S3_TRANSCRIPTS if AGNES_TRANSCRIPT_STORAGE == "s3" else LOCAL_TRANSCRIPTS,
     "staticfiles": {
         "BACKEND": (
-            "django.contrib.staticfiles.storage.StaticFilesStorage"
-            if DEBUG
-            else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+            "whitenoise.storage.CompressedManifestStaticFilesStorage"
+            if STATIC_ROOT
+            else "django.contrib.staticfiles.storage.StaticFilesStorage"
         )
     },
 }
 MEDIA_ROOT = AGNES_DATA_DIR / "media"
 STATIC_URL = "static/"
-STATIC_ROOT = env.folder("AGNES_STATIC_DIR", default=BASE_DIR / "staticfiles")
 STATICFILES_DIRS = [folder for folder in [BASE_DIR / "static"] if folder.is_dir()]
 AGNES_UPLOAD_MAX_BYTES = env.integer("AGNES_UPLOAD_MAX_BYTES", default=256 * 1024**2, minimum=1)
 # Django refuses a request body above this when a view reads it whole; uploads are streamed and
@@ -242,8 +251,9 @@ LOGGING: dict[str, Any] = {
     },
     "root": {"handlers": ["console"], "level": AGNES_LOG_LEVEL},
     "loggers": {
-        "django": {"handlers": [], "level": AGNES_LOG_LEVEL, "propagate": True},
-        "django-q": {"handlers": [], "level": AGNES_LOG_LEVEL, "propagate": True},
+        "django": {"handlers": [], "propagate": True},
+        # Two lines a task say nothing that the tables of jobs do not.
+        "django-q": {"level": "WARNING" if AGNES_LOG_LEVEL == "INFO" else AGNES_LOG_LEVEL},
         # boto3 logs whole requests at DEBUG, headers included.
         "botocore": {"level": "WARNING"},
     },

@@ -1,9 +1,15 @@
 from django.contrib import admin
 from django.urls import path
+from django.views.generic import RedirectView
 
 from agnes_project.api import api
+from telemetry.views import health
 
 urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+    path("livez", health.livez, name="livez"),
+    path("readyz", health.readyz, name="readyz"),
+    path("healthz/worker", health.worker_healthz, name="worker_healthz"),
     path("api/", api.urls),
     path("admin/", admin.site.urls),
 ]
