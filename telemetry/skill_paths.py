@@ -1,0 +1,41 @@
+"""Evidence in paths: the plugin installation that a skill's body or a hook's command names."""
+
+import re
+
+_BASE = "Base directory for this skill:"
+_CACHED = re.compile(
+    r"[/\\]plugins[/\\]cache[/\\]([^/\\\n]+)[/\\]([^/\\\n]+)[/\\]([^/\\\n]+)([/\\][^\n]*)?",
+    re.ASCII,
+)
+_HOOK = re.compile(r"[/\\]plugins[/\\]cache[/\\][^/\\\s\"']+[/\\]([^/\\\s\"']+)[/\\]")
+
+
+def body_path(text: str) -> str | None:
+    """`marketplace/plugin/version/item` of a skill's body, or None when it lies outside a plugin.
+
+    `item` is the skill's folder, or the plugin's name where the plugin itself is one skill.
+    """
+    if not text.startswith(_BASE):
+        return None
+    first_line = text[: text.find("\n")] if "\n" in text else text
+    found = _CACHED.search(first_line)
+    if found is None:
+        return None
+    marketplace, plugin, version, rest = found.groups()
+    folders = [part for part in re.split(r"[/\\]", (rest or "").strip()) if part]
+    return "/".join((marketplace, plugin, version.strip(), folders[-1] if folders else plugin))
+
+
+def path_agrees(path: str, name: str) -> bool:
+    """Whether a body's path can be that of an item called `name`: same plugin, or same bare name."""
+    _, plugin, _, item = path.split("/", 3)
+    scope, colon, rest = name.partition(":")
+    if colon:
+        return scope == plugin
+    return name == item or rest == item
+
+
+def hook_plugin(command: str) -> str:
+    """The plugin whose installation a hook's command lies in; empty where the path does not tell."""
+    found = _HOOK.search(command)
+    return found.group(1) if found else ""

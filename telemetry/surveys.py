@@ -1,0 +1,132 @@
+"""A first look at a file: whose sessions its lines belong to, and whether it is a transcript at all."""
+
+import re
+from collections.abc import Iterable
+
+import msgspec
+
+from telemetry.format_known import RECORD_TYPES
+from telemetry.transcripts import Tally, decode_line, read_lines
+
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
+_CODEX_TYPES = frozenset({"session_meta", "turn_context", "response_item", "event_msg"})
+
+
+class Survey(msgspec.Struct):
+    """What one pass over a file's bytes showed; nothing is derived yet."""
+
+    session_ids: list[str]
+    """Distinct session ids its lines belong to, in order of first sight."""
+    lines: int
+    """Non-blank lines, bad ones included."""
+    bad_lines: int
+    """Lines that hold no JSON object or are longer than can be read."""
+    program: str | None
+    """The other program that wrote the file, or None."""
+
+    @property
+    def verdict(self) -> str:
+        """`claude` (to be counted), `foreign` (another program's) or `nothing` (nothing to count)."""
+        if self.program:
+            return "foreign"
+        return "claude" if self.session_ids else "nothing"
+
+
+class _Glance(msgspec.Struct, gc=False):
+    type: str | None = None
+    uuid: str | None = None
+    sessionId: str | None = None
+    payload: msgspec.Raw = msgspec.Raw()
+    projectHash: msgspec.Raw = msgspec.Raw()
+
+
+_glances = msgspec.json.Decoder(_Glance)
+
+
+class SessionSeeker:
+    """Which session a line belongs to: its own sessionId, else the file's, else its neighbour's.
+
+    `name` is a `TranscriptFile.name`. A file named after a session (`<uuid>.jsonl`) or lying in a
+    session's folder has that session as home. In any other file a line without sessionId goes with
+    the line before it, and before the first sessionId with that one.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.home = home_session(name)
+        self.last = self.home
+
+    def seek(self, session_id: str | None) -> str | None:
+        """The line's session id, or None while only a later line can tell."""
+        if session_id:
+            if not self.home:
+                self.last = session_id
+            return session_id
+        return self.last
+
+
+def home_session(name: str) -> str | None:
+    """The session a file's name or folder stands for, or None (flat agent files, renamed files)."""
+    folder, _, file = name.rpartition("/")
+    if folder:
+        return folder.split("/", 1)[0]
+    stem = file.removesuffix(".jsonl")
+    return stem if _UUID.fullmatch(stem) else None
+
+
+def is_subagent_file(name: str) -> bool:
+    """Whether a file holds a subagent's lines: it lies in a session's folder or is named agent-*."""
+    return "/" in name or name.startswith("agent-")
+
+
+def survey(chunks: Iterable[bytes], name: str = "") -> Survey:
+    """Look through a file given in chunks; `name` as in `TranscriptFile.name`."""
+    tally = Tally(too_long=[])
+    seeker = SessionSeeker(name)
+    found: dict[str, None] = {}
+    bad = 0
+    claude = False
+    explicit = False
+    orphaned = False
+    program = None
+    for raw in read_lines(chunks, tally):
+        glance = _glance(raw)
+        if glance is None:
+            bad += 1
+            continue
+        claude = claude or glance.type in RECORD_TYPES
+        program = program or _other_program(glance)
+        explicit = explicit or bool(glance.sessionId)
+        if not glance.sessionId and not glance.uuid and glance.type not in ("user", "assistant"):
+            continue
+        session_id = seeker.seek(glance.sessionId)
+        if session_id:
+            found[session_id] = None
+        else:
+            orphaned = True
+    if not claude and explicit and not program:
+        program = "another program"
+    if not explicit or (orphaned and not found):
+        found = {}
+    return Survey(list(found), tally.lines, bad + len(tally.too_long), program)
+
+
+def _glance(raw: bytes) -> _Glance | None:
+    if raw.isascii():
+        try:
+            return _glances.decode(raw)
+        except (msgspec.MsgspecError, RecursionError):
+            pass
+    decoded = decode_line(raw)
+    if decoded is None:
+        return None
+    line = decoded.line
+    marks = [key for key in ("payload", "projectHash") if key in decoded.unknown_keys]
+    return _Glance(line.type, line.uuid, line.sessionId, **dict.fromkeys(marks, msgspec.Raw(b"0")))
+
+
+def _other_program(glance: _Glance) -> str | None:
+    if glance.type in _CODEX_TYPES and bytes(glance.payload):
+        return "codex"
+    if glance.type == "gemini" or bytes(glance.projectHash):
+        return "gemini"
+    return None
