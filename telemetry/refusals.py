@@ -1,0 +1,61 @@
+"""Why a transcript file is not taken."""
+
+from accounts.errors import AgnesError
+
+
+class TranscriptRefused(AgnesError):
+    """`word` is the short form that an importer prints beside the file."""
+
+    word = "refused"
+
+
+class NameRefused(TranscriptRefused):
+    code = "name_refused"
+    status = 400
+
+
+class ForeignTranscript(TranscriptRefused):
+    code = "foreign_transcript"
+    status = 422
+
+
+class NothingToCount(TranscriptRefused):
+    code = "nothing_to_count"
+    status = 422
+
+
+class SessionIdRefused(TranscriptRefused):
+    code = "session_id_refused"
+    status = 422
+
+
+class SessionErased(TranscriptRefused):
+    code = "session_erased"
+    status = 410
+
+
+class OptedOut(TranscriptRefused):
+    code = "opted_out"
+    status = 403
+
+
+class StillChanging(TranscriptRefused):
+    code = "still_changing"
+    status = 409
+
+
+def foreign(program: str) -> ForeignTranscript:
+    return ForeignTranscript(
+        f"This file was written by {program}, not by Claude Code.",
+        fix="Send files from ~/.claude/projects only.",
+        details={"program": program},
+    )
+
+
+def nothing_to_count(lines: int) -> NothingToCount:
+    reason = "no line has a session id" if lines else "it is empty"
+    return NothingToCount(
+        f"There is nothing to count in this file: {reason}.",
+        fix="Leave it out; it does no harm.",
+        details={"reason": "no conversation lines" if lines else "empty"},
+    )

@@ -1,0 +1,280 @@
+"""The revisions of transcript files as rows: what is stored, and what a prepared file adds.
+
+The writing functions run inside a transaction that holds the person's lock; the blobs they name
+are in the storage already.
+"""
+
+import hashlib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from django.db import connection, transaction
+from django.db.models import Count, Max, Sum
+
+from accounts.models import User
+from telemetry import transcript_blobs
+from telemetry.models import TranscriptFile, TranscriptRevision, TranscriptSegment
+from telemetry.preparation import Frame, Known, Prepared
+from telemetry.surveys import Survey, is_subagent_file
+
+BATCH = 500
+MOST_SEGMENTS = 32
+"""A session that is sent after every turn adds a small segment each time."""
+
+
+class Status(StrEnum):
+    """What storing a file came to."""
+
+    NEW = "new"
+    GROWN = "grown"
+    UNCHANGED = "unchanged"
+    OLDER = "older"
+    REVISED = "revised"
+
+    @property
+    def is_change(self) -> bool:
+        return self in (Status.NEW, Status.GROWN, Status.REVISED)
+
+
+@dataclass(frozen=True)
+class Item:
+    """A prepared file and the stored revisions it was prepared against."""
+
+    name: str
+    prepared: Prepared
+    known: tuple[Known, ...]
+
+    @property
+    def status(self) -> Status:
+        if self.prepared.equal:
+            return Status.UNCHANGED
+        if self.prepared.undecided:
+            return Status.OLDER
+        if self.prepared.base is not None:
+            return Status.GROWN
+        return Status.REVISED if self.known else Status.NEW
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A file whose content is stored, in the row `file_id`; size and hash are the content's."""
+
+    status: Status
+    name: str
+    file_id: int
+    size: int
+    sha256: str
+    survey: Survey
+
+
+def known_revisions(user_id: int, names: Sequence[str]) -> dict[str, tuple[Known, ...]]:
+    """What is stored under each of the names, in order of revision number; () for nothing."""
+    found: dict[str, list[Known]] = {name: [] for name in names}
+    for at in range(0, len(names), BATCH):
+        rows = TranscriptRevision.objects.filter(
+            file__user=user_id, file__name__in=names[at : at + BATCH]
+        ).order_by("number")
+        for name, number, size, sha256, dropped in rows.values_list(
+            "file__name", "number", "size", "sha256", "dropped_at"
+        ):
+            found[name].append(Known(number, size, sha256, dropped is None))
+    return {name: tuple(known) for name, known in found.items()}
+
+
+def is_beginning(user_id: int, name: str, prepared: Prepared) -> bool:
+    """Whether a longer stored revision begins with this content.
+
+    Where a segment ends at the content's size its hash decides; else the stored bytes are read.
+    """
+    longer = TranscriptRevision.objects.filter(
+        file__user=user_id, file__name=name, size__gt=prepared.size, dropped_at=None
+    )
+    return any(_digest_up_to(one, prepared.size) == prepared.sha256 for one in longer)
+
+
+def write_revisions(
+    user: User, entries: Sequence[tuple[Item, str]], *, now: datetime
+) -> dict[str, TranscriptFile]:
+    """Rows for items and the blobs of their frames; returns the file row of every item's name.
+
+    Names are distinct, and each item's `known` is what is stored now.
+    """
+    files = _files(user, [item for item, _ in entries], now=now)
+    changed = [(item, blob) for item, blob in entries if item.status.is_change]
+    revisions = _revisions(files, [item for item, _ in changed])
+    numbers = _next_numbers(revisions.values())
+    TranscriptSegment.objects.bulk_create(
+        (
+            TranscriptSegment(
+                revision=revisions[item.name],
+                number=numbers[revisions[item.name].pk],
+                offset=item.prepared.frame_start,
+                size=item.prepared.size - item.prepared.frame_start,
+                stored_size=item.prepared.stored_size,
+                sha256=item.prepared.sha256,
+                blob=blob,
+            )
+            for item, blob in changed
+        ),
+        batch_size=BATCH,
+    )
+    _update_files([(files[item.name], item) for item, _ in changed], now=now)
+    return files
+
+
+def lock_person(user_id: int) -> User:
+    """The person, locked until the transaction ends: their files have one writer at a time.
+
+    On SQLite every writing transaction is alone already.
+    """
+    rows = User.objects.filter(pk=user_id)
+    if connection.features.has_select_for_no_key_update:
+        rows = rows.select_for_update(no_key=True)
+    return rows.get()
+
+
+def compact(file_ids: Collection[int], *, now: datetime) -> int:
+    """Rewrite revisions of many small segments as one segment; returns how many were."""
+    crowded = TranscriptRevision.objects.annotate(parts=Count("segments")).filter(
+        file__in=list(file_ids), parts__gt=MOST_SEGMENTS, dropped_at=None
+    )
+    return sum(_compact(revision, now=now) for revision in crowded.select_related("file"))
+
+
+def _compact(revision: TranscriptRevision, *, now: datetime) -> bool:
+    file = revision.file
+    before = list(revision.segments.order_by("number").values_list("pk", "blob"))
+    with Frame(str(transcript_blobs.temp_folder())) as frame:
+        for chunk in transcript_blobs.read_revision(revision):
+            frame.write(chunk)
+        data, path = frame.take()
+    blob = transcript_blobs.write_blob(
+        file.user_id, file.name, mark=f"0-{revision.sha256[:12]}", frame=data, frame_path=path
+    )
+    with transaction.atomic():
+        lock_person(file.user_id)
+        segments = TranscriptSegment.objects.filter(revision=revision)
+        swapped = list(segments.order_by("number").values_list("pk", "blob")) == before
+        if swapped:
+            transcript_blobs.doom([name for _, name in before], now=now)
+            segments.delete()
+            TranscriptSegment.objects.create(
+                revision=revision,
+                number=0,
+                offset=0,
+                size=revision.size,
+                stored_size=frame.size,
+                sha256=revision.sha256,
+                blob=blob,
+            )
+            TranscriptFile.objects.filter(pk=file.pk).update(stored_size=_stored_size(file.pk))
+    if not swapped:  # it grew meanwhile, and its next growth tries again
+        transcript_blobs.delete_unnamed([blob])
+    return swapped
+
+
+def _stored_size(file_id: int) -> int:
+    segments = TranscriptSegment.objects.filter(revision__file=file_id)
+    return int(segments.aggregate(total=Sum("stored_size"))["total"] or 0)
+
+
+def _digest_up_to(revision: TranscriptRevision, size: int) -> str:
+    for offset, length, digest in revision.segments.values_list("offset", "size", "sha256"):
+        if offset + length == size:
+            return digest
+    hasher = hashlib.sha256()
+    for chunk in transcript_blobs.read_revision(revision, stop=size):
+        hasher.update(chunk)
+    return hasher.hexdigest()
+
+
+def _files(user: User, items: Sequence[Item], *, now: datetime) -> dict[str, TranscriptFile]:
+    found: dict[str, TranscriptFile] = {}
+    for at in range(0, len(items), BATCH):
+        names = [item.name for item in items[at : at + BATCH]]
+        rows = TranscriptFile.objects.filter(user=user, name__in=names)
+        found |= {file.name: file for file in rows}
+    created = TranscriptFile.objects.bulk_create(
+        (
+            TranscriptFile(
+                user=user,
+                name=item.name,
+                kind=_kind(item.name),
+                created_at=now,
+                uploaded_at=now,
+            )
+            for item in items
+            if item.name not in found
+        ),
+        batch_size=BATCH,
+    )
+    return found | {file.name: file for file in created}
+
+
+def _kind(name: str) -> str:
+    kinds = TranscriptFile.Kind
+    return kinds.SUBAGENT if is_subagent_file(name) else kinds.MAIN
+
+
+def _revisions(
+    files: dict[str, TranscriptFile], items: Sequence[Item]
+) -> dict[str, TranscriptRevision]:
+    """The revision each item's bytes go to, by name: the one that grows, or another one."""
+    growing = {item.name: item for item in items if item.status == Status.GROWN}
+    grown: dict[str, TranscriptRevision] = {}
+    rows = TranscriptRevision.objects.filter(file__in=[files[name] for name in growing])
+    for revision in rows.select_related("file"):
+        item = growing[revision.file.name]
+        if revision.number == item.prepared.base:
+            revision.size, revision.sha256 = item.prepared.size, item.prepared.sha256
+            revision.dropped_at = None
+            grown[item.name] = revision
+    TranscriptRevision.objects.bulk_update(
+        grown.values(), ["size", "sha256", "dropped_at"], batch_size=BATCH
+    )
+    created = TranscriptRevision.objects.bulk_create(
+        (
+            TranscriptRevision(
+                file=files[item.name],
+                number=len(item.known),
+                size=item.prepared.size,
+                sha256=item.prepared.sha256,
+            )
+            for item in items
+            if item.name not in growing
+        ),
+        batch_size=BATCH,
+    )
+    return grown | {revision.file.name: revision for revision in created}
+
+
+def _next_numbers(revisions: Collection[TranscriptRevision]) -> dict[int, int]:
+    last = (
+        TranscriptSegment.objects.filter(revision__in=list(revisions))
+        .values_list("revision")
+        .annotate(last=Max("number"))
+    )
+    numbers = dict.fromkeys((revision.pk for revision in revisions), 0)
+    return numbers | {pk: number + 1 for pk, number in last}
+
+
+def _update_files(changed: Sequence[tuple[TranscriptFile, Item]], *, now: datetime) -> None:
+    for file, item in changed:
+        prepared = item.prepared
+        hashes = {revision.number: revision.sha256 for revision in item.known}
+        sizes = {revision.number: revision.size for revision in item.known}
+        number = len(item.known) if prepared.base is None else prepared.base
+        hashes[number], sizes[number] = prepared.sha256, prepared.size
+        # Sorted, so that the order in which revisions arrived does not show.
+        digest = hashlib.sha256("".join(sorted(hashes.values())).encode())
+        file.content_hash = digest.hexdigest()
+        file.size = sum(sizes.values())
+        file.stored_size += prepared.stored_size
+        file.uploaded_at = now
+    TranscriptFile.objects.bulk_update(
+        [file for file, _ in changed],
+        ["content_hash", "size", "stored_size", "uploaded_at"],
+        batch_size=BATCH,
+    )

@@ -1,0 +1,145 @@
+"""Which sessions a transcript file holds: their rows, content hashes and what is due for them.
+
+Everything here runs inside the transaction that stores the file, under the person's lock.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+
+from accounts.models import User
+from telemetry.models import ProcessorState, Session, SessionFile, TranscriptFile
+from telemetry.transcript_names import session_file_name
+
+PROCESSORS = ("usage", "verification")
+"""The registered processors, by name; telemetry.processors registers exactly these."""
+
+BATCH = 500
+
+
+def link_sessions(
+    user: User, files: Mapping[TranscriptFile, Collection[str]], *, now: datetime
+) -> None:
+    """Bring sessions up to date with files whose content changed and the ids found in them."""
+    if not files:
+        return
+    sessions = _sessions(user, sorted({one for ids in files.values() for one in ids}), now=now)
+    SessionFile.objects.bulk_create(
+        (
+            SessionFile(session=sessions[session_id], file=file)
+            for file, ids in files.items()
+            for session_id in ids
+        ),
+        ignore_conflicts=True,
+        batch_size=BATCH,
+    )
+    # A file may hold sessions that only its earlier revisions name.
+    touched = SessionFile.objects.filter(file__in=list(files)).values_list("session_id", flat=True)
+    refresh_sessions(set(touched), now=now)
+
+
+def refresh_sessions(session_pks: Collection[int], *, now: datetime) -> None:
+    """Recompute content hash and size of sessions from their files, and mark them due."""
+    pks = sorted(session_pks)
+    for at in range(0, len(pks), BATCH):
+        _refresh(pks[at : at + BATCH], now=now)
+
+
+def mark_due(session_pks: Collection[int], *, now: datetime) -> None:
+    """Every processor has to look at these sessions again, whatever came of them before."""
+    ProcessorState.objects.bulk_create(
+        (
+            ProcessorState(
+                processor=processor,
+                session_id=pk,
+                status=ProcessorState.Status.DUE,
+                due_at=now,
+                attempts=0,
+            )
+            for pk in session_pks
+            for processor in PROCESSORS
+        ),
+        update_conflicts=True,
+        unique_fields=["processor", "session"],
+        update_fields=["status", "due_at", "attempts"],
+        batch_size=BATCH,
+    )
+
+
+def _refresh(pks: list[int], *, now: datetime) -> None:
+    contents: dict[int, list[tuple[str, str, int]]] = defaultdict(list)
+    links = SessionFile.objects.filter(session_id__in=pks)
+    for pk, name, digest, size in links.values_list(
+        "session_id", "file__name", "file__content_hash", "file__size"
+    ):
+        contents[pk].append((name, digest, size))
+    dropped = set(
+        links.filter(file__revisions__dropped_at__isnull=False).values_list("session_id", flat=True)
+    )
+    sessions = list(Session.objects.filter(pk__in=pks))
+    for session in sessions:
+        files = sorted(contents[session.pk])
+        session.content_hash = content_hash((name, digest) for name, digest, _ in files)
+        session.size = sum(size for _, _, size in files)
+        session.uploaded_at = now
+        if session.pk not in dropped:
+            session.transcript_dropped_at = None
+    Session.objects.bulk_update(
+        sessions,
+        ["content_hash", "size", "uploaded_at", "transcript_dropped_at"],
+        batch_size=BATCH,
+    )
+    mark_due(pks, now=now)
+
+
+def content_hash(parts: Iterable[tuple[str, str]]) -> str:
+    """SHA-256 over (name, hash) pairs that come sorted."""
+    hasher = hashlib.sha256()
+    for name, digest in parts:
+        hasher.update(f"{digest} {name}\n".encode())
+    return hasher.hexdigest()
+
+
+def _sessions(user: User, session_ids: list[str], *, now: datetime) -> dict[str, Session]:
+    found = {
+        session.session_id: session
+        for session in Session.objects.filter(user=user, session_id__in=session_ids)
+    }
+    missing = [session_id for session_id in session_ids if session_id not in found]
+    names = _free_names(missing, user.username)
+    created = Session.objects.bulk_create(
+        (
+            Session(
+                user=user,
+                session_id=session_id,
+                session_file=names[session_id],
+                created_at=now,
+                uploaded_at=now,
+            )
+            for session_id in missing
+        ),
+        batch_size=BATCH,
+    )
+    return found | {session.session_id: session for session in created}
+
+
+def _free_names(session_ids: list[str], username: str) -> dict[str, str]:
+    """A session_file for each id; raises nothing, but a race is caught by the unique column."""
+    names: dict[str, str] = {}
+    number = 0
+    waiting = session_ids
+    while waiting:
+        wanted = {one: session_file_name(one, username, number) for one in waiting}
+        taken = set(names.values()) | set(
+            Session.objects.filter(session_file__in=list(wanted.values())).values_list(
+                "session_file", flat=True
+            )
+        )
+        for session_id, name in wanted.items():
+            if name not in taken:
+                names[session_id] = name
+                taken.add(name)
+        waiting = [one for one in waiting if one not in names]
+        number += 1
+    return names

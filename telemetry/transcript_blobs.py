@@ -1,0 +1,192 @@
+"""The bytes of transcripts in Django's storage: written before their rows, deleted after them.
+
+A blob never changes and its name is never used again, so a reader meets either the whole object or
+none. Whatever breaks off leaves at most a blob without a row, which `sweep_orphans` removes.
+"""
+
+import contextlib
+import hashlib
+import secrets
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from pathlib import Path
+
+import zstandard
+from django.conf import settings
+from django.core.files import File
+from django.core.files.storage import Storage, storages
+from django.db import DatabaseError, transaction
+
+from telemetry.models import DoomedBlob, TranscriptRevision, TranscriptSegment
+from telemetry.preparation import CHUNK
+
+BATCH = 500
+MOST_REREADS = 5
+
+
+class BytesMissing(RuntimeError):
+    """A segment's blob is not in the storage."""
+
+
+class _LocalFile(File[bytes]):
+    """A finished file, which storage on the same disk takes over by renaming it."""
+
+    def temporary_file_path(self) -> str:
+        return str(self.name)
+
+
+def transcripts() -> Storage:
+    return storages["transcripts"]
+
+
+def temp_folder() -> Path:
+    """The folder for files on their way, made when missing."""
+    folder = Path(settings.AGNES_UPLOAD_TEMP_DIR)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def write_blob(user_id: int, name: str, *, mark: str, frame: bytes, frame_path: str) -> str:
+    """Store a compressed frame of the file `name`; returns the blob's name, which is new.
+
+    `mark` is for people who look into the storage. The frame is `frame`, or the file `frame_path`,
+    which is gone afterwards.
+    """
+    folder = hashlib.sha256(name.encode()).hexdigest()[:16]
+    blob = f"{user_id}/{folder}/{mark}-{secrets.token_hex(4)}.zst"
+    if not frame_path:
+        return transcripts().save(blob, File(BytesIO(frame), name=blob))
+    with Path(frame_path).open("rb") as file:
+        saved = transcripts().save(blob, _LocalFile(file, name=frame_path))
+    Path(frame_path).unlink(missing_ok=True)
+    return saved
+
+
+def read_revision(
+    revision: TranscriptRevision, *, start: int = 0, stop: int | None = None
+) -> Iterator[bytes]:
+    """The revision's bytes from `start` up to `stop`, in chunks of at most 1 MiB.
+
+    Goes on from where it is when its segments are rewritten meanwhile. Raises BytesMissing when
+    bytes are gone, as after retention dropped them.
+    """
+    at, stop = start, revision.size if stop is None else stop
+    for _ in range(MOST_REREADS):
+        segments = revision.segments.order_by("offset").values_list("offset", "size", "blob")
+        try:
+            for chunk in _read_segments(list(segments), at, stop):
+                at += len(chunk)
+                yield chunk
+        except FileNotFoundError:
+            continue
+        if at >= stop:
+            return
+    raise BytesMissing(f"revision {revision.pk} ends at byte {at} of {stop}")
+
+
+def _read_segments(segments: list[tuple[int, int, str]], at: int, stop: int) -> Iterator[bytes]:
+    for offset, size, blob in segments:
+        if at >= stop:
+            return
+        if offset + size <= at or offset > at:
+            continue
+        with transcripts().open(blob, "rb") as file:
+            reader = zstandard.ZstdDecompressor().stream_reader(file)
+            _skip(reader, at - offset)
+            while at < stop and (chunk := reader.read(min(CHUNK, stop - at))):
+                at += len(chunk)
+                yield chunk
+
+
+def _skip(reader: zstandard.ZstdDecompressionReader, count: int) -> None:
+    while count:
+        skipped = len(reader.read(min(CHUNK, count)))
+        if not skipped:
+            return
+        count -= skipped
+
+
+def doom(blobs: Iterable[str], *, now: datetime) -> None:
+    """Note blobs for deletion in the transaction that removes their rows."""
+    DoomedBlob.objects.bulk_create(
+        (DoomedBlob(blob=blob, created_at=now) for blob in blobs),
+        ignore_conflicts=True,
+        batch_size=BATCH,
+    )
+    transaction.on_commit(delete_doomed, robust=True)
+
+
+def delete_doomed() -> int:
+    """Delete noted blobs from the storage; returns how many. What fails stays noted."""
+    deleted = 0
+    for row in DoomedBlob.objects.order_by("pk").iterator(chunk_size=BATCH):
+        with contextlib.suppress(OSError):
+            transcripts().delete(row.blob)
+            row.delete()
+            deleted += 1
+    return deleted
+
+
+def delete_unnamed(blobs: Iterable[str]) -> None:
+    """Delete those of the blobs that no row names; what fails is left to `sweep_orphans`."""
+    written = [blob for blob in blobs if blob]
+    with contextlib.suppress(OSError, DatabaseError):
+        for blob in set(written) - _named(written):
+            transcripts().delete(blob)
+
+
+def sweep_orphans(*, older_than: timedelta, now: datetime) -> int:
+    """Delete blobs without a row and files on their way that are older; returns how many.
+
+    `older_than` must be longer than any upload takes: a blob stands without its row until the
+    upload's transaction commits.
+    """
+    limit = now - older_than
+    swept = 0
+    batch: list[str] = []
+    for blob in _blobs(transcripts(), ""):
+        batch.append(blob)
+        if len(batch) == BATCH:
+            swept += _sweep(batch, limit)
+            batch = []
+    return swept + _sweep(batch, limit) + _sweep_temp_folder(limit)
+
+
+def _sweep(blobs: list[str], limit: datetime) -> int:
+    named = _named(blobs)
+    swept = 0
+    for blob in blobs:
+        if blob not in named:
+            with contextlib.suppress(FileNotFoundError):
+                if transcripts().get_modified_time(blob) < limit:
+                    transcripts().delete(blob)
+                    swept += 1
+    return swept
+
+
+def _named(blobs: list[str]) -> set[str]:
+    rows = TranscriptSegment.objects.filter(blob__in=blobs)
+    return set(rows.values_list("blob", flat=True))
+
+
+def _sweep_temp_folder(limit: datetime) -> int:
+    swept = 0
+    for path in temp_folder().iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            changed = datetime.fromtimestamp(path.stat().st_mtime, tz=UTC)
+            if path.is_file() and changed < limit:
+                path.unlink()
+                swept += 1
+    return swept
+
+
+def _blobs(storage: Storage, folder: str) -> Iterator[str]:
+    try:
+        folders, files = storage.listdir(folder)
+    except FileNotFoundError:
+        return
+    for file in files:
+        yield f"{folder}/{file}" if folder else file
+    for inner in folders:
+        yield from _blobs(storage, f"{folder}/{inner}" if folder else inner)
