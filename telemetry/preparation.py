@@ -42,11 +42,16 @@ class Content(Protocol):
 
     def chunks(self, start: int = 0) -> Iterator[bytes]: ...
 
+    def expected_size(self) -> int: ...
+
 
 class FileContent(msgspec.Struct, frozen=True):
     """A file on disk."""
 
     path: str
+
+    def expected_size(self) -> int:
+        return Path(self.path).stat().st_size
 
     def chunks(self, start: int = 0) -> Iterator[bytes]:
         with Path(self.path).open("rb", buffering=0) as file:
@@ -63,6 +68,9 @@ class BytesContent(msgspec.Struct, frozen=True):
     """Bytes in memory."""
 
     data: bytes
+
+    def expected_size(self) -> int:
+        return len(self.data)
 
     def chunks(self, start: int = 0) -> Iterator[bytes]:
         yield self.data[start:] if start else self.data
@@ -121,9 +129,9 @@ def prepare(
 
 def _in_memory(content: Content) -> Content:
     """Small files are read once, whatever has to be done with them."""
-    if not isinstance(content, FileContent) or Path(content.path).stat().st_size > SMALL:
+    if isinstance(content, BytesContent) or content.expected_size() > SMALL:
         return content
-    return BytesContent(Path(content.path).read_bytes())
+    return BytesContent(b"".join(content.chunks()))
 
 
 def _compress_tail(content: Content, prepared: Prepared, scan: "_Scan", frame: "Frame") -> None:

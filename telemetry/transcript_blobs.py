@@ -29,7 +29,7 @@ class BytesMissing(RuntimeError):
     """A segment's blob is not in the storage."""
 
 
-class _LocalFile(File[bytes]):
+class _LocalFile(File):  # type: ignore[type-arg]
     """A finished file, which storage on the same disk takes over by renaming it."""
 
     def temporary_file_path(self) -> str:

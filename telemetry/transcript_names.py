@@ -14,6 +14,9 @@ LONGEST_PART = 255
 LONGEST_SESSION_ID = 200
 LONGEST_SESSION_FILE = 300
 SUFFIX = ".jsonl"
+OTHER_FILES = frozenset({"history.jsonl"})
+"""Claude Code's own files beside the transcripts."""
+
 LEFTOVERS = (f"{SUFFIX}.orphaned", f"{SUFFIX}.superseded")
 """What Claude Code appends when it puts a transcript aside; the lines in it may be unique."""
 
@@ -24,7 +27,7 @@ class UnusableName(ValueError):
 
 def is_transcript(file_name: str) -> bool:
     """Whether a file's own name looks like a transcript's, leftovers included."""
-    if file_name.startswith("._"):  # resource forks in archives made on a Mac
+    if file_name in OTHER_FILES or file_name.startswith("._"):  # a Mac's forks in archives
         return False
     return file_name.endswith(SUFFIX) or any(mark in file_name for mark in LEFTOVERS)
 
@@ -100,8 +103,8 @@ def _inside_project(parts: list[str]) -> list[str]:
     if "subagents" in parts[1:-1]:
         at = len(parts) - 1 - parts[::-1].index("subagents")
         return [parts[at - 1], *parts[at + 1 :]]
-    if "workflows" in parts[1:-1]:
-        return parts[parts.index("workflows", 1) - 1 :]
+    if parts[-3:-2] == ["workflows"] and len(parts) > 3:
+        return parts[-4:]
     if len(parts) > 1 and parts[-1].startswith("agent-") and _is_uuid(parts[-2]):
         return parts[-2:]
     return parts[-1:]

@@ -7,6 +7,7 @@ from telemetry.models.attribution import (
     AttributionPlugin,
     AttributionSkill,
 )
+from telemetry.models.imports import ImportedFile
 from telemetry.models.operations import Heartbeat, Lease, PendingChange, ProcessorState, Watermark
 from telemetry.models.rollups import (
     UsageFormatDrift,
@@ -43,6 +44,7 @@ __all__ = [
     "DoomedBlob",
     "Heartbeat",
     "IdentityKey",
+    "ImportedFile",
     "Lease",
     "PendingChange",
     "ProcessorState",
