@@ -4,9 +4,12 @@ from accounts.errors import AgnesError
 
 
 class TranscriptRefused(AgnesError):
-    """`word` is the short form that an importer prints beside the file."""
+    """A refusal that concerns one file."""
 
-    word = "refused"
+    @property
+    def word(self) -> str:
+        """The short form that an importer prints beside the file."""
+        return f"refused: {self.message.rstrip('.')}"
 
 
 class NameRefused(TranscriptRefused):
@@ -18,10 +21,18 @@ class ForeignTranscript(TranscriptRefused):
     code = "foreign_transcript"
     status = 422
 
+    @property
+    def word(self) -> str:
+        return f"refused: written by {self.details['program']}"
+
 
 class NothingToCount(TranscriptRefused):
     code = "nothing_to_count"
     status = 422
+
+    @property
+    def word(self) -> str:
+        return f"nothing to count: {self.details['reason']}"
 
 
 class SessionIdRefused(TranscriptRefused):

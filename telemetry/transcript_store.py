@@ -79,12 +79,19 @@ def checked_name(path: str) -> str:
 
 
 def prepare_here(user_id: int, name: str, content: Content, known: tuple[Known, ...]) -> Item:
-    """Prepare a file in this process; decides whether it is the beginning of a revision."""
+    """Prepare a file in this process, ready for `keep`."""
     folder = str(transcript_blobs.temp_folder())
-    prepared = prepare(content, name=name, known=known, folder=folder)
-    if prepared.undecided and not is_beginning(user_id, name, prepared):
-        prepared = prepare(content, name=name, known=known, folder=folder, decided=True)
-    return Item(name, prepared, known)
+    item = Item(name, prepare(content, name=name, known=known, folder=folder), known)
+    return decided(user_id, item, content)
+
+
+def decided(user_id: int, item: Item, content: Content) -> Item:
+    """The item, prepared anew where its content proves to be no beginning of a revision."""
+    if not item.prepared.undecided or is_beginning(user_id, item.name, item.prepared):
+        return item
+    folder = str(transcript_blobs.temp_folder())
+    again = prepare(content, name=item.name, known=item.known, folder=folder, decided=True)
+    return Item(item.name, again, item.known)
 
 
 def keep(

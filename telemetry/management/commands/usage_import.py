@@ -1,0 +1,135 @@
+"""Transcripts from disk into Agnes: a folder, a single file or a zip, as one person's or many's."""
+
+import time
+from argparse import ArgumentParser
+from collections import defaultdict
+from collections.abc import Iterable
+from concurrent.futures.process import BrokenProcessPool
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from accounts.errors import AgnesError
+from accounts.models import User
+from telemetry import transcript_blobs
+from telemetry.import_output import Output, totals
+from telemetry.import_people import create_person, find_person
+from telemetry.import_sources import Found, Skipped, UnusableSource, find_files
+from telemetry.imports import FileReport, import_files
+from telemetry.preparers import Preparers
+
+
+class Command(BaseCommand):
+    help = (
+        "Import transcripts: ~/.claude/projects, any folder, a .jsonl file or a .zip. "
+        "Run it again at any time: what is stored is recognised."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("path", type=Path, help="Folder, .jsonl file or .zip.")
+        parser.add_argument("--user", help="E-mail or username; unknown ones are created.")
+        parser.add_argument(
+            "--users-from-folders",
+            action="store_true",
+            help="PATH holds a folder for each person, named by e-mail or username.",
+        )
+        parser.add_argument(
+            "--no-process", action="store_true", help="Store only; the worker does the rest."
+        )
+        parser.add_argument("--processes", type=int, default=2, help="How many at once (2).")
+        parser.add_argument(
+            "--verify", action="store_true", help="Read every file, also unchanged ones."
+        )
+        parser.add_argument("--json", action="store_true", help="Print one JSON object.")
+
+    def handle(self, *_: object, **options: Any) -> None:
+        path: Path = options["path"].expanduser()
+        if bool(options["user"]) == options["users_from_folders"]:
+            raise CommandError(
+                "Whose transcripts are these? Give either --user E-MAIL-OR-USERNAME for one "
+                "person, or --users-from-folders when PATH holds a folder for each person."
+            )
+        if options["processes"] < 1:
+            raise CommandError("--processes must be 1 or more.")
+        started = time.monotonic()
+        output = Output(self.stdout, self.stderr, as_json=options["json"])
+        skipped = Skipped()
+        try:
+            found = find_files(path, skipped)
+            people = self._people(path, found, options["user"], output)
+            self._import(people, output, options)
+            output.finish()
+            processed = None if options["no_process"] else self._process(options["processes"])
+        except (UnusableSource, AgnesError) as error:
+            raise CommandError(str(error)) from error
+        except BrokenProcessPool as error:
+            raise CommandError(
+                "A process that prepared files was killed, perhaps for want of memory. What was "
+                "listed is stored: run the import again, with --processes 1."
+            ) from error
+        except KeyboardInterrupt:
+            raise CommandError(
+                "Interrupted. What was listed is stored: run the import again for the rest.",
+                returncode=130,
+            ) from None
+        output.close(
+            skipped=skipped,
+            seconds=time.monotonic() - started,
+            processed=processed,
+            totals=totals([user for user, _ in people]),
+        )
+
+    def _people(
+        self, path: Path, found: Iterable[Found], user: str | None, output: Output
+    ) -> list[tuple[User, list[Found]]]:
+        """Each person with their files; people are known before anything is stored."""
+        if user:
+            return [(self._person(user, output), list(found))]
+        if path.is_file() and path.suffix.lower() != ".zip":
+            raise CommandError("--users-from-folders needs a folder or a zip. Use --user here.")
+        folders: dict[str, list[Found]] = defaultdict(list)
+        for file in found:
+            folder, inside, _ = file.path.partition("/")
+            if inside:
+                folders[folder].append(file)
+            else:
+                output.tell(FileReport(file.path, "refused", "it lies in no person's folder"))
+        for folder in folders:
+            find_person(folder)  # a name that is not usable stops everything, not half of it
+        return [(self._person(folder, output), files) for folder, files in folders.items()]
+
+    def _person(self, text: str, output: Output) -> User:
+        user = find_person(text)
+        if user is None:
+            user = create_person(text)
+            output.created(user)
+        return user
+
+    def _import(
+        self, people: list[tuple[User, list[Found]]], output: Output, options: dict[str, Any]
+    ) -> None:
+        output.expect(sum(len(files) for _, files in people))
+        folder = str(transcript_blobs.temp_folder())
+        with Preparers(options["processes"], folder=folder) as preparers:
+            for user, files in people:
+                output.about(user)
+                import_files(
+                    user=user,
+                    files=files,
+                    tell=output.tell,
+                    now=timezone.now(),
+                    preparers=preparers,
+                    verify=options["verify"],
+                )
+
+    def _process(self, processes: int) -> dict[str, int]:
+        """Everything that is due, up to the pages: processors, rollups, mirror."""
+        # Loaded late: an import that only stores needs neither DuckDB nor prices.
+        report = import_module("telemetry.processors.runner").run_until_idle(processes=processes)
+        import_module("telemetry.rollups").refresh(now=timezone.now())
+        import_module("telemetry.mirror").sync(now=timezone.now())
+        counts = {name: getattr(report, name) for name in ("sessions", "failed", "quarantined")}
+        return {name: count for name, count in counts.items() if count}
