@@ -258,6 +258,8 @@ def queue_operation(thread: Thread, operation: str, content: str, *, at: datetim
 
 def forked(line: Line, session_id: str) -> Line:
     """A line as `/branch` copies it: another session, the old ids, and where it came from."""
+    if "sessionId" not in line:
+        return line
     origin = {"sessionId": line["sessionId"], "messageUuid": line.get("uuid")}
     return {**line, "sessionId": session_id, **({"forkedFrom": origin} if "uuid" in line else {})}
 
