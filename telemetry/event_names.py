@@ -82,8 +82,10 @@ def subject_of(
         return Subject(ItemKind.AGENT, subagent_type or UNNAMED_AGENT)
     if event_type == EventKind.SLASH_COMMAND:
         return Subject(ItemKind.COMMAND, command_name or skill_name or "")
-    if skill_name or command_name:
-        return Subject(ItemKind.SKILL, skill_name or command_name or "")
+    if skill_name:
+        return Subject(ItemKind.SKILL, skill_name)
+    if command_name:
+        return Subject(ItemKind.COMMAND, command_name)
     return Subject(ItemKind.TOOL, tool_name or "")
 
 
