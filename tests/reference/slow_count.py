@@ -45,7 +45,7 @@ NOT_TYPED = (
     "<task-notification>",
     "[Request interrupted",
 )
-TYPED_SOURCES = {"typed", "queued", "suggestion_accepted", "sdk"}
+TYPED_SOURCES = {"typed", "queued", "suggestion_accepted"}
 Files = Mapping[str, bytes | list[bytes]]
 Rank = Mapping[str, tuple[bool, float, bool, str]]
 

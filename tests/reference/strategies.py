@@ -235,7 +235,8 @@ def encoded(draw: Draw, written: list[Line]) -> bytes:
     raw = [msgspec.json.encode(line) for line in written]
     for defect in draw(st.lists(st.sampled_from(DEFECTS), max_size=4)):
         spoil(raw, draw(st.integers(0, len(raw) - 1)), defect, draw(st.integers(0, 6)))
-    return b"\n".join(raw) + draw(st.sampled_from((b"", b"\n")))
+    ending: bytes = draw(st.sampled_from((b"", b"\n")))
+    return b"\n".join(raw) + ending
 
 
 def spoil(raw: list[bytes], position: int, defect: str, variant: int) -> None:
