@@ -129,8 +129,6 @@ def candidates_of(text: str | None) -> tuple[str, ...]:
     return tuple(json.loads(text) or ()) if text else ()
 
 
-def item_name(subject: Subject) -> str:
+def item_name(item_kind: str, name: str) -> str:
     """The name under which an event is summed up: the server for an MCP call, else its own."""
-    if subject.name.startswith(MCP_PREFIX):
-        return mcp_server_of(subject.name)
-    return subject.name
+    return mcp_server_of(name) if item_kind == ItemKind.MCP else name

@@ -207,7 +207,7 @@ def _sum_again(
     cursor.execute(sql.sums, scope)
     sums: dict[tuple[Any, ...], Counter[str]] = {}
     for session, user, day, *named, source, ref_id, kind, calls, own, bad, no, cut in cursor:
-        name = item_name(subject_of(*named))
+        name = item_name(kind, subject_of(*named).name)
         key = (session, user, day, named[0], named[1], source, ref_id, kind, name)
         sums.setdefault(key, Counter()).update(
             calls=calls, invocations=own, errors=bad, rejected=no, interrupted=cut

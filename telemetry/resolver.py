@@ -132,7 +132,9 @@ class Resolver:
             return unknown
         if item_kind is ItemKind.MCP or name.startswith(MCP_PREFIX):
             rows = self._mcp_rows(name)
-            return Choice(rows, Evidence.QUALIFIED, True) if rows else unknown
+            if rows:
+                return Choice(rows, Evidence.QUALIFIED, True)
+            return Attribution(Source.UNATTRIBUTED, ItemKind.MCP)
         body = split_path(path)
         if body is not None:
             return self._by_path(body, item_kind, name) or unknown

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
+from random import Random
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from accounts.models import User
 from telemetry.attribution import explode_plugin, retire_plugin
 from telemetry.builtin_names import BUILTIN_VERSION
+from telemetry.event_names import subject_of
 from telemetry.leases import LeaseTaken, take
 from telemetry.models import (
     Heartbeat,
@@ -19,6 +21,7 @@ from telemetry.models import (
     Watermark,
 )
 from telemetry.reattribution import reattribute, reattribute_due
+from telemetry.resolver import Resolver
 from telemetry.taxonomy import Source
 
 pytestmark = pytest.mark.django_db
@@ -334,3 +337,71 @@ def test_two_processes_do_not_do_it_together(session: Session) -> None:
     with pytest.raises(LeaseTaken):
         reattribute_due(now=NOON)
     assert pending("attribution", "all") == [""]
+
+
+def slow_sums() -> list[tuple[Any, ...]]:
+    """The contributions of every dated event, counted one by one."""
+    sums: dict[tuple[Any, ...], list[int]] = {}
+    for event in UsageEvent.objects.exclude(occurred_at=None):
+        assert event.occurred_at is not None
+        name = (
+            event.command_name or event.skill_name or event.subagent_type or event.tool_name or ""
+        )
+        if name.startswith("mcp__"):
+            name = name.split("__")[1]
+        key = (
+            *(event.session_row_id, event.occurred_at.date(), event.event_type, event.tool_name),
+            *(event.source, event.ref_id, event.item_kind, name),
+        )
+        row = sums.setdefault(key, [0, 0, 0, 0, 0])
+        row[0] += 1
+        row[1] += event.is_invocation
+        for place, outcome in enumerate(("failed", "rejected", "interrupted"), start=2):
+            row[place] += event.outcome == outcome
+    return sorted(((*key, *row) for key, row in sums.items()), key=str)
+
+
+def test_the_sql_agrees_with_counting_one_by_one(session: Session) -> None:
+    chance = Random(20260914)
+    shapes: list[tuple[str, dict[str, Any]]] = [
+        ("tool_use", {"tool_name": "Bash"}),
+        ("tool_use", {"tool_name": "Skill", "skill_name": "ledger:reconcile"}),
+        ("tool_use", {"tool_name": "Skill", "skill_name": "reconcile", "field_plugin": "ledger"}),
+        ("tool_use", {"tool_name": "SlashCommand", "command_name": "close"}),
+        ("subagent", {"tool_name": "Task", "subagent_type": "ledger:auditor"}),
+        ("slash_command", {"command_name": "clear"}),
+        ("slash_command", {"command_name": "ledger:close", "path_evidence": "x/ledger/1/close"}),
+        ("mcp_call", {"tool_name": "mcp__plugin_ledger_books__list"}),
+    ]
+    sessions = [session, make_session(session.user, "two"), make_session(session.user, "three")]
+    for _ in range(300):
+        event_type, names = chance.choice(shapes)
+        at = NOON - timedelta(hours=chance.randrange(240)) if chance.random() < 0.9 else None
+        outcome = chance.choice(["ok", "failed", "rejected", "interrupted", "unknown"])
+        add(chance.choice(sessions), event_type, at, outcome=outcome, **names)
+    register(now=NOON - 9 * DAY)
+    retire_plugin(source=Source.CURATED, ref_id="till/ledger", now=NOON - 5 * DAY)
+    register("other/ledger", now=NOON - 4 * DAY)
+
+    reattribute(now=NOON, batch=2)
+
+    resolver = Resolver.load()
+    for event in UsageEvent.objects.all():
+        named = (event.tool_name, event.skill_name, event.subagent_type, event.command_name)
+        found = resolver.resolve(
+            *subject_of(event.event_type, *named),
+            path=event.path_evidence,
+            field_plugin=event.field_plugin,
+            at=event.occurred_at,
+        )
+        assert (event.source, event.ref_id, event.item_kind) == (
+            found.source,
+            found.ref_id,
+            found.item_kind,
+        )
+        assert (event.evidence, tuple(event.candidates or ())) == (found.evidence, found.candidates)
+    touched = {row[:2] for row in contributions("session_row_id", "day")}
+    assert contributions(
+        "session_row_id", "day", "event_type", "tool_name", "source", "ref_id", "item_kind", "name",
+        "calls", "invocations", "errors", "rejected", "interrupted",
+    ) == [row for row in slow_sums() if row[:2] in touched]  # fmt: skip

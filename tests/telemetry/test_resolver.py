@@ -230,6 +230,11 @@ def test_a_typed_mcp_prompt_belongs_to_its_server() -> None:
     assert (found.ref_id, found.item_kind) == ("m/a", ItemKind.MCP)
 
 
+def test_a_typed_prompt_of_an_unknown_mcp_server_is_an_mcp_call_too() -> None:
+    found = of(Resolver([]), "mcp__github__review", ItemKind.COMMAND)
+    assert (found.source, found.item_kind) == (Source.UNATTRIBUTED, ItemKind.MCP)
+
+
 # Bare names
 
 
