@@ -15,6 +15,7 @@ from django.db.models import Count, Max, Sum
 
 from accounts.models import User
 from telemetry import transcript_blobs
+from telemetry.bulk_updates import update_rows
 from telemetry.models import TranscriptFile, TranscriptRevision, TranscriptSegment
 from telemetry.preparation import Frame, Known, Prepared
 from telemetry.surveys import Survey, is_subagent_file
@@ -120,7 +121,6 @@ def write_revisions(
         ),
         batch_size=BATCH,
     )
-    _update_files([(files[item.name], item) for item, _ in changed], now=now)
     return files
 
 
@@ -191,25 +191,25 @@ def _digest_up_to(revision: TranscriptRevision, size: int) -> str:
 
 
 def _files(user: User, items: Sequence[Item], *, now: datetime) -> dict[str, TranscriptFile]:
+    """The file row of each item, new ones as they will be with the item in them."""
     found: dict[str, TranscriptFile] = {}
     for at in range(0, len(items), BATCH):
         names = [item.name for item in items[at : at + BATCH]]
         rows = TranscriptFile.objects.filter(user=user, name__in=names)
         found |= {file.name: file for file in rows}
-    created = TranscriptFile.objects.bulk_create(
-        (
+    changed = [(found[item.name], item) for item in items if item.name in found]
+    _update_files([entry for entry in changed if entry[1].status.is_change], now=now)
+    new = [
+        _with_item(
             TranscriptFile(
-                user=user,
-                name=item.name,
-                kind=_kind(item.name),
-                created_at=now,
-                uploaded_at=now,
-            )
-            for item in items
-            if item.name not in found
-        ),
-        batch_size=BATCH,
-    )
+                user=user, name=item.name, kind=_kind(item.name), created_at=now, uploaded_at=now
+            ),
+            item,
+        )
+        for item in items
+        if item.name not in found
+    ]
+    created = TranscriptFile.objects.bulk_create(new, batch_size=BATCH)
     return found | {file.name: file for file in created}
 
 
@@ -229,11 +229,14 @@ def _revisions(
         item = growing[revision.file.name]
         if revision.number == item.prepared.base:
             revision.size, revision.sha256 = item.prepared.size, item.prepared.sha256
-            revision.dropped_at = None
             grown[item.name] = revision
-    TranscriptRevision.objects.bulk_update(
-        grown.values(), ["size", "sha256", "dropped_at"], batch_size=BATCH
+    update_rows(
+        TranscriptRevision,
+        ["size", "sha256"],
+        [(revision.size, revision.sha256, revision.pk) for revision in grown.values()],
     )
+    restored = [revision.pk for revision in grown.values() if revision.dropped_at]
+    TranscriptRevision.objects.filter(pk__in=restored).update(dropped_at=None)
     created = TranscriptRevision.objects.bulk_create(
         (
             TranscriptRevision(
@@ -261,20 +264,23 @@ def _next_numbers(revisions: Collection[TranscriptRevision]) -> dict[int, int]:
 
 
 def _update_files(changed: Sequence[tuple[TranscriptFile, Item]], *, now: datetime) -> None:
-    for file, item in changed:
-        prepared = item.prepared
-        hashes = {revision.number: revision.sha256 for revision in item.known}
-        sizes = {revision.number: revision.size for revision in item.known}
-        number = len(item.known) if prepared.base is None else prepared.base
-        hashes[number], sizes[number] = prepared.sha256, prepared.size
-        # Sorted, so that the order in which revisions arrived does not show.
-        digest = hashlib.sha256("".join(sorted(hashes.values())).encode())
-        file.content_hash = digest.hexdigest()
-        file.size = sum(sizes.values())
-        file.stored_size += prepared.stored_size
-        file.uploaded_at = now
-    TranscriptFile.objects.bulk_update(
-        [file for file, _ in changed],
-        ["content_hash", "size", "stored_size", "uploaded_at"],
-        batch_size=BATCH,
+    files = [_with_item(file, item) for file, item in changed]
+    update_rows(
+        TranscriptFile,
+        ["content_hash", "size", "stored_size"],
+        [(file.content_hash, file.size, file.stored_size, file.pk) for file in files],
     )
+    TranscriptFile.objects.filter(pk__in=[file.pk for file in files]).update(uploaded_at=now)
+
+
+def _with_item(file: TranscriptFile, item: Item) -> TranscriptFile:
+    prepared = item.prepared
+    hashes = {revision.number: revision.sha256 for revision in item.known}
+    sizes = {revision.number: revision.size for revision in item.known}
+    number = len(item.known) if prepared.base is None else prepared.base
+    hashes[number], sizes[number] = prepared.sha256, prepared.size
+    # Sorted, so that the order in which revisions arrived does not show.
+    file.content_hash = hashlib.sha256("".join(sorted(hashes.values())).encode()).hexdigest()
+    file.size = sum(sizes.values())
+    file.stored_size += prepared.stored_size
+    return file

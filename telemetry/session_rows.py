@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 from accounts.models import User
+from telemetry.bulk_updates import update_rows
 from telemetry.models import ProcessorState, Session, SessionFile, TranscriptFile
 from telemetry.transcript_names import session_file_name
 
@@ -77,19 +78,15 @@ def _refresh(pks: list[int], *, now: datetime) -> None:
     dropped = set(
         links.filter(file__revisions__dropped_at__isnull=False).values_list("session_id", flat=True)
     )
-    sessions = list(Session.objects.filter(pk__in=pks))
-    for session in sessions:
-        files = sorted(contents[session.pk])
-        session.content_hash = content_hash((name, digest) for name, digest, _ in files)
-        session.size = sum(size for _, _, size in files)
-        session.uploaded_at = now
-        if session.pk not in dropped:
-            session.transcript_dropped_at = None
-    Session.objects.bulk_update(
-        sessions,
-        ["content_hash", "size", "uploaded_at", "transcript_dropped_at"],
-        batch_size=BATCH,
-    )
+    rows = []
+    for pk in pks:
+        files = sorted(contents[pk])
+        digest = content_hash((name, digest) for name, digest, _ in files)
+        rows.append((digest, sum(size for _, _, size in files), pk))
+    update_rows(Session, ["content_hash", "size"], rows)
+    Session.objects.filter(pk__in=pks).update(uploaded_at=now)
+    whole = Session.objects.filter(pk__in=set(pks) - dropped, transcript_dropped_at__isnull=False)
+    whole.update(transcript_dropped_at=None)
     mark_due(pks, now=now)
 
 

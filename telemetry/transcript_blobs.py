@@ -53,8 +53,9 @@ def write_blob(user_id: int, name: str, *, mark: str, frame: bytes, frame_path: 
     `mark` is for people who look into the storage. The frame is `frame`, or the file `frame_path`,
     which is gone afterwards.
     """
-    folder = hashlib.sha256(name.encode()).hexdigest()[:16]
-    blob = f"{user_id}/{folder}/{mark}-{secrets.token_hex(4)}.zst"
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    # Few folders, since making one takes as long as writing a small file.
+    blob = f"{user_id}/{digest[:2]}/{digest[2:16]}-{mark}-{secrets.token_hex(4)}.zst"
     if not frame_path:
         return transcripts().save(blob, File(BytesIO(frame), name=blob))
     with Path(frame_path).open("rb") as file:
@@ -97,6 +98,15 @@ def _read_segments(segments: list[tuple[int, int, str]], at: int, stop: int) -> 
             while at < stop and (chunk := reader.read(min(CHUNK, stop - at))):
                 at += len(chunk)
                 yield chunk
+
+
+def read_runs(segments: list[tuple[int, int, str]]) -> Iterator[bytes]:
+    """The bytes of a whole revision, given its (offset, size, blob) runs in order.
+
+    Raises FileNotFoundError when a run is gone, as after compaction: ask for the runs anew.
+    """
+    stop = segments[-1][0] + segments[-1][1] if segments else 0
+    return _read_segments(segments, 0, stop)
 
 
 def _skip(reader: zstandard.ZstdDecompressionReader, count: int) -> None:
