@@ -1,4 +1,4 @@
-"""One activation of a skill may show as a command line and a call of the Skill tool: finding the pairs."""
+"""One activation of a skill may show as a command line and a Skill call: finding the pairs."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Format drift: record types, block types, keys and versions that were not known when this was written."""
+"""Format drift: record types, block types, keys and versions that telemetry does not know."""
 
 from collections.abc import Iterator
 from hashlib import blake2b

@@ -4,7 +4,8 @@
 """
 
 from collections import Counter
-from collections.abc import Container, Iterable
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -87,9 +88,13 @@ class SessionRows(msgspec.Struct):
     lineage: Lineage
     keys: bytes
     """All identity keys it carries, packed."""
+    owned_keys: bytes | None
+    """Those it owns; None when it shares none with the person's other sessions."""
+    held_keys: frozenset[int]
+    """Those left out because somebody else holds them."""
 
 
-def derive(extracts: Iterable[Extract], held: Container[int] = frozenset()) -> list[SessionRows]:
+def derive(extracts: Iterable[Extract], held: AbstractSet[int] = frozenset()) -> list[SessionRows]:
     """The rows of a person's sessions, given all that share identities with one another.
 
     `held` holds the identity keys that other people brought first; they count nothing here.
@@ -119,7 +124,14 @@ def _session_rows(family: Family, owned: Owned) -> SessionRows:
         facts=summarise(owned, events, responses, len(runs)),
         lineage=lineage_of(extract, family),
         keys=pack_keys(extract.keys()),
+        owned_keys=_owned_keys(owned) if family.owner_of else None,
+        held_keys=owned.held,
     )
+
+
+def _owned_keys(owned: Owned) -> bytes:
+    parts = (("line", owned.lines), ("response", owned.responses), ("call", owned.calls))
+    return pack_keys(identity_key(kind, one) for kind, part in parts for one in part)
 
 
 def _call_event(family: Family, call_id: str) -> EventRow:

@@ -5,7 +5,8 @@ commutative (earliest, latest, maximum, or), so no order of files, revisions or 
 what comes out. Nothing here knows about people, ownership or plugins; see telemetry.events.
 """
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -124,7 +125,8 @@ class Extract:
         self.agent_ids: set[str] = set()
         self.bad: set[bytes] = set()
         self.mended: set[bytes] = set()
-        self.held: set[str] = set()
+        self.held: set[int] = set()
+        """Keys of lines that were left out because somebody else holds them."""
         self.line_count = 0
 
     @property
@@ -135,14 +137,14 @@ class Extract:
 
     def keys(self) -> set[int]:
         """The identity keys of all its lines, responses and calls."""
-        keys = {identity_key("line", line) for line in self.lines}
+        keys = self.held | {identity_key("line", line) for line in self.lines}
         keys.update(identity_key("response", message) for message in self.responses)
         keys.update(identity_key("call", call) for call in self.calls)
         return keys
 
 
 def extract(
-    files: Iterable[SourceFile], session_id: str, held: Container[int] = frozenset()
+    files: Iterable[SourceFile], session_id: str, held: AbstractSet[int] = frozenset()
 ) -> Extract:
     """Gather the lines of one session from its files.
 
@@ -165,7 +167,7 @@ class _Entry(NamedTuple):
 class _Gatherer:
     """Adds one revision of one file to an extract."""
 
-    def __init__(self, into: Extract, name: str, held: Container[int]) -> None:
+    def __init__(self, into: Extract, name: str, held: AbstractSet[int]) -> None:
         self.into = into
         self.held = held
         self.in_main = not is_subagent_file(name)
@@ -253,8 +255,8 @@ class _Gatherer:
 
     def take_identified(self, line: Line, identity: str, at: int, told: bool) -> None:
         into = self.into
-        if self.held and identity_key("line", identity) in self.held:  # type: ignore[truthy-bool]
-            into.held.add(identity)
+        if self.held and (key := identity_key("line", identity)) in self.held:
+            into.held.add(key)
             return
         fact = into.lines.get(identity)
         if fact is None:

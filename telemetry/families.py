@@ -5,7 +5,8 @@ is the one whose first line is earliest (tie: no forkedFrom, then session id), a
 say is put together, so nothing depends on which of them arrived first.
 """
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import TypeVar
 
 import msgspec
@@ -39,12 +40,12 @@ class Owned(msgspec.Struct):
     responses: list[str]
     calls: list[str]
     commands: list[str]
-    held: int
-    """Identities it carries that another person brought first."""
+    held: frozenset[int]
+    """Keys of identities it carries but that were brought by somebody else first."""
 
 
 def split_family(
-    extracts: Iterable[Extract], held: Container[int] = frozenset()
+    extracts: Iterable[Extract], held: AbstractSet[int] = frozenset()
 ) -> tuple[Family, list[Owned]]:
     """Who owns what; `held` are the identity keys that other people brought first."""
     ordered = sorted(extracts, key=lambda extract: extract.order)
@@ -53,9 +54,9 @@ def split_family(
     alone = len(ordered) == 1
     owned = []
     for extract in ordered:
-        responses = _unheld("response", extract.responses, held)
-        calls = _unheld("call", extract.calls, held)
-        dropped = len(extract.responses) - len(responses) + len(extract.calls) - len(calls)
+        dropped = set(extract.held)
+        responses = _unheld("response", extract.responses, held, dropped)
+        calls = _unheld("call", extract.calls, held, dropped)
         lines, commands = list(extract.lines), list(extract.commands)
         if not alone:
             lines = _take("line", lines, taken)
@@ -63,7 +64,7 @@ def split_family(
             calls = _take("call", calls, taken)
             commands = _take("command", commands, taken)
             family.owner_of.update(dict.fromkeys(lines, extract.session_id))
-        owned.append(Owned(extract, lines, responses, calls, commands, len(extract.held) + dropped))
+        owned.append(Owned(extract, lines, responses, calls, commands, frozenset(dropped)))
     return family, owned
 
 
@@ -102,10 +103,14 @@ def _earlier(one: Act, other: Act) -> Act:
     return one if one.rank <= other.rank else other
 
 
-def _unheld(kind: str, identities: Iterable[str], held: Container[int]) -> list[str]:
+def _unheld(
+    kind: str, identities: Iterable[str], held: AbstractSet[int], dropped: set[int]
+) -> list[str]:
     if not held:
         return list(identities)
-    return [identity for identity in identities if identity_key(kind, identity) not in held]
+    keys = {identity: identity_key(kind, identity) for identity in identities}
+    dropped.update(key for key in keys.values() if key in held)
+    return [identity for identity, key in keys.items() if key not in held]
 
 
 def _take(kind: str, identities: list[str], taken: set[tuple[str, str]]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -48,7 +49,6 @@ class Facts(msgspec.Struct):
     cache_creation_tokens: int
     cache_read_tokens: int
     usage_final_share: float | None
-    held_elsewhere: int
     lines: int
     bad_lines: int
     mended_lines: int
@@ -114,7 +114,6 @@ def summarise(
         usage_final_share=sum(row.final for row in responses) / len(responses)
         if responses
         else None,
-        held_elsewhere=owned.held,
         lines=extract.line_count,
         bad_lines=len(extract.bad),
         mended_lines=len(extract.mended),
@@ -142,7 +141,7 @@ def lineage_of(extract: Extract, family: Family) -> Lineage:
 
 def _active_ms(times: Iterable[int]) -> int:
     ordered = sorted(at for at in times if at != NO_TIME)
-    gaps = (later - earlier for earlier, later in zip(ordered, ordered[1:], strict=False))
+    gaps = (later - earlier for earlier, later in pairwise(ordered))
     return sum(gap for gap in gaps if gap <= ACTIVE_GAP_MS)
 
 

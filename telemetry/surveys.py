@@ -1,4 +1,4 @@
-"""A first look at a file: whose sessions its lines belong to, and whether it is a transcript at all."""
+"""A first look at a file: whose sessions its lines belong to, and whether it is a transcript."""
 
 import re
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ class Survey(msgspec.Struct):
 
     @property
     def verdict(self) -> str:
-        """`claude` (to be counted), `foreign` (another program's) or `nothing` (nothing to count)."""
+        """`claude` (to be counted), `foreign` (another program's) or `nothing` (to count)."""
         if self.program:
             return "foreign"
         return "claude" if self.session_ids else "nothing"
@@ -74,7 +74,7 @@ def home_session(name: str) -> str | None:
 
 
 def is_subagent_file(name: str) -> bool:
-    """Whether a file holds a subagent's lines: it lies in a session's folder or is named agent-*."""
+    """Whether a file is a subagent's: it lies in a session's folder or is named agent-*."""
     return "/" in name or name.startswith("agent-")
 
 

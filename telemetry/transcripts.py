@@ -313,7 +313,7 @@ def _parse_int(digits: str) -> int | None:
 
 
 class _Cleaner:
-    """Takes out of a decoded value what databases cannot hold; remembers whether text was mended."""
+    """Takes out of a value what databases cannot hold; remembers whether text was mended."""
 
     def __init__(self) -> None:
         self.mended = False

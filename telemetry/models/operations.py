@@ -49,6 +49,11 @@ class ProcessorState(models.Model):
             ),
             models.Index(fields=["processor", "version"], name="processor_state_version"),
             models.Index(fields=["processor", "status"], name="processor_state_status"),
+            models.Index(
+                fields=["claimed_by"],
+                name="processor_state_claimant",
+                condition=~models.Q(claimed_by=""),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -169,6 +169,9 @@ class SessionIdentity(models.Model):
 
     session = models.OneToOneField(Session, models.CASCADE, primary_key=True)
     keys = models.BinaryField()
+    owned = models.BinaryField(
+        null=True, help_text="The keys it owns among the person's sessions; null when all."
+    )
 
     def __str__(self) -> str:
         return f"{len(self.keys) // 8} keys"

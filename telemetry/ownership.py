@@ -1,0 +1,185 @@
+"""Who holds which identity, and which sessions have to be derived together.
+
+Between people the first copy holds: a key in `telemetry_identity_key` stays with the person whose
+session brought it. Among one person's sessions the key only leads to the others that share it;
+who owns what is worked out from their lines (telemetry.families).
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+
+import msgspec
+from django.db import connection
+from django.db.models import Q
+
+from telemetry.identity import pack_keys, unpack_keys
+from telemetry.models import Session, SessionIdentity, SessionOverlap
+
+_TABLE = "telemetry_identity_key"
+_CHUNK = 5000
+
+
+class FamilyPlan(msgspec.Struct, frozen=True):
+    """The sessions to derive together as they stood, and what others hold of theirs."""
+
+    members: tuple[tuple[int, str], ...]
+    """Primary key and content hash of each session whose transcript is stored."""
+    held: frozenset[int]
+    """Keys that another person's sessions hold."""
+    frozen: frozenset[int]
+    """Keys that belong to sessions of the person whose transcript is no longer stored."""
+
+
+def claim_identities(session: Session, keys: bytes) -> bool:
+    """Register a session's identity keys (packed); True when no other session shares any.
+
+    Keys that nobody holds become this session's. What it shares with whom goes to SessionOverlap,
+    for the family and for the day when the holder is erased. Runs in the caller's transaction.
+    """
+    row = SessionIdentity.objects.filter(session=session).first()
+    known = set(unpack_keys(row.keys)) if row else set()
+    fresh = [key for key in unpack_keys(keys) if key not in known]
+    if row is None:
+        SessionIdentity.objects.create(session=session, keys=keys)
+    elif fresh:
+        # Keys once carried stay registered: retention may have dropped the revision they were in.
+        row.keys = keys if not known - set(unpack_keys(keys)) else _union(row.keys, keys)
+        row.save(update_fields=["keys"])
+    if fresh and _insert_keys(fresh, session.pk) < len(fresh):
+        _record_overlaps(session, fresh)
+    return not SessionOverlap.objects.filter(Q(session=session) | Q(holder=session)).exists()
+
+
+def plan_family(session: Session) -> FamilyPlan:
+    """Everything that has to be derived with this session, at this moment."""
+    members = _members(session)
+    rows = Session.objects.filter(pk__in=members).values_list(
+        "pk", "content_hash", "transcript_dropped_at"
+    )
+    stored = tuple(sorted((pk, digest) for pk, digest, dropped in rows if dropped is None))
+    gone = [pk for pk, _, dropped in rows if dropped is not None]
+    return FamilyPlan(stored, _held_by_others(members, session.user_id), _owned_keys(gone))
+
+
+def release_identities(session_pks: Collection[int]) -> list[int]:
+    """Give up what these sessions hold, before they are erased; in the caller's transaction.
+
+    Keys that other sessions carry go to those: first to the same person's. Returns the primary
+    keys of all sessions that have to be derived again.
+    """
+    pks = set(session_pks)
+    pairs = SessionOverlap.objects.filter(Q(session__in=pks) | Q(holder__in=pks))
+    others = {pk for pair in pairs.values_list("session_id", "holder_id") for pk in pair} - pks
+    owners = dict(Session.objects.filter(pk__in=pks).values_list("pk", "user_id"))
+    for pk in sorted(pks):
+        _delete_keys(pk)
+    heirs = Session.objects.filter(pk__in=others).values_list("pk", "user_id", "uploaded_at")
+    people = set(owners.values())
+    for pk, _, _ in sorted(heirs, key=lambda heir: (heir[1] not in people, heir[2], heir[0])):
+        row = SessionIdentity.objects.filter(session_id=pk).first()
+        if row is not None:
+            _insert_keys(unpack_keys(row.keys), pk)
+            _record_overlaps(Session.objects.get(pk=pk), unpack_keys(row.keys))
+    return sorted(others)
+
+
+def _union(one: bytes, other: bytes) -> bytes:
+    return pack_keys(set(unpack_keys(one)) | set(unpack_keys(other)))
+
+
+def _insert_keys(keys: Sequence[int], session_pk: int) -> int:
+    """Take the keys that nobody holds; how many these were."""
+    inserted = 0
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(
+                f"INSERT INTO {_TABLE} (key, session_pk) SELECT unnest(%s::bigint[]), %s "
+                "ON CONFLICT DO NOTHING",
+                [sorted(keys), session_pk],
+            )
+            inserted = cursor.rowcount
+        else:
+            cursor.executemany(
+                f"INSERT INTO {_TABLE} (key, session_pk) VALUES (%s, {session_pk:d}) "  # noqa: S608
+                "ON CONFLICT DO NOTHING",
+                [(key,) for key in sorted(keys)],
+            )
+            inserted = cursor.rowcount
+    return inserted
+
+
+def _delete_keys(session_pk: int) -> None:
+    row = SessionIdentity.objects.filter(session_id=session_pk).first()
+    keys = unpack_keys(row.keys) if row else []
+    with connection.cursor() as cursor:
+        for part in _chunks(keys):
+            cursor.execute(
+                f"DELETE FROM {_TABLE} WHERE session_pk = %s AND key IN ({_places(part)})",  # noqa: S608
+                [session_pk, *part],
+            )
+
+
+def _holders(keys: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """(key, session) of the keys that somebody holds."""
+    with connection.cursor() as cursor:
+        for part in _chunks(keys):
+            cursor.execute(
+                f"SELECT key, session_pk FROM {_TABLE} WHERE key IN ({_places(part)})",  # noqa: S608
+                part,
+            )
+            yield from cursor.fetchall()
+
+
+def _record_overlaps(session: Session, keys: Sequence[int]) -> None:
+    shared = Counter(holder for _, holder in _holders(keys) if holder != session.pk)
+    for holder, count in shared.items():
+        SessionOverlap.objects.update_or_create(
+            session=session, holder_id=holder, defaults={"shared": count}
+        )
+
+
+def _members(session: Session) -> set[int]:
+    """The person's sessions that share identities with this one, directly or by way of others."""
+    found: set[int] = set()
+    waiting = {session.pk}
+    while waiting:
+        found |= waiting
+        pairs = SessionOverlap.objects.filter(
+            Q(session__in=waiting) | Q(holder__in=waiting),
+            session__user_id=session.user_id,
+            holder__user_id=session.user_id,
+        ).values_list("session_id", "holder_id")
+        waiting = {pk for pair in pairs for pk in pair} - found
+    return found
+
+
+def _held_by_others(members: Collection[int], user_id: int) -> frozenset[int]:
+    foreign = (
+        SessionOverlap.objects.filter(session__in=members)
+        .exclude(holder__user_id=user_id)
+        .values_list("session_id", "holder_id")
+    )
+    holders: dict[int, set[int]] = defaultdict(set)
+    for carrier, holder in foreign:
+        holders[carrier].add(holder)
+    held: set[int] = set()
+    for row in SessionIdentity.objects.filter(session__in=list(holders)):
+        others = holders[row.session_id]
+        held.update(key for key, holder in _holders(unpack_keys(row.keys)) if holder in others)
+    return frozenset(held)
+
+
+def _owned_keys(session_pks: Iterable[int]) -> frozenset[int]:
+    keys: set[int] = set()
+    for row in SessionIdentity.objects.filter(session__in=list(session_pks)):
+        keys.update(unpack_keys(row.keys if row.owned is None else row.owned))
+    return frozenset(keys)
+
+
+def _chunks(keys: Sequence[int]) -> Iterator[Sequence[int]]:
+    for at in range(0, len(keys), _CHUNK):
+        yield keys[at : at + _CHUNK]
+
+
+def _places(part: Sequence[int]) -> str:
+    return ", ".join(["%s"] * len(part))

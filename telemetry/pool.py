@@ -1,0 +1,114 @@
+"""Processes that read transcripts side by side. Imports no models: Django starts in each later."""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import get_context
+from typing import Any
+
+AHEAD = 2
+"""Jobs handed over beyond those being worked on, so that no process waits for the next."""
+
+
+class Pool:
+    """Applies functions to jobs in other processes, a bounded number at a time.
+
+    A job that kills its process is tried once more alone; if it does so again, it fails with
+    BrokenProcessPool and the others go on.
+    """
+
+    def __init__(self, processes: int) -> None:
+        self.processes = processes
+        self._executor: ProcessPoolExecutor | None = None
+
+    def map(
+        self, pairs: Iterable[tuple[Any, Any]], function: Callable[[Any], Any]
+    ) -> Iterator[tuple[Any, Any]]:
+        """(first, function(second)) of each pair as they are ready, or (first, exception)."""
+        waiting = iter(pairs)
+        running: dict[Future[Any], tuple[Any, Any]] = {}
+        suspects: list[tuple[Any, Any]] = []
+        while True:
+            for pair in waiting:
+                running[self._submit(function, pair[1])] = pair
+                if len(running) >= self.processes + AHEAD:
+                    break
+            if not running:
+                break
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                pair = running.pop(future)
+                error = future.exception()
+                if isinstance(error, BrokenProcessPool):
+                    suspects.append(pair)
+                else:
+                    yield pair[0], error if error is not None else future.result()
+            if suspects:
+                suspects += [pair for future, pair in running.items()]
+                running.clear()
+                self.close()
+                for pair in suspects:
+                    yield pair[0], self._alone(function, pair[1])
+                suspects.clear()
+
+    def close(self) -> None:
+        if self._executor is not None:
+            self._executor.shutdown(cancel_futures=True)
+            self._executor = None
+
+    def _submit(self, function: Callable[[Any], Any], job: Any) -> Future[Any]:
+        if self._executor is None:
+            self._executor = _executor(self.processes)
+        return self._executor.submit(function, job)
+
+    def _alone(self, function: Callable[[Any], Any], job: Any) -> Any:
+        with _executor(1) as executor:
+            try:
+                return executor.submit(function, job).result()
+            except Exception as error:
+                return error
+
+
+class Here:
+    """The same as Pool, in this process."""
+
+    processes = 1
+
+    def map(
+        self, pairs: Iterable[tuple[Any, Any]], function: Callable[[Any], Any]
+    ) -> Iterator[tuple[Any, Any]]:
+        for first, job in pairs:
+            try:
+                result: Any = function(job)
+            except Exception as error:
+                result = error
+            yield first, result
+
+    def close(self) -> None:
+        pass
+
+
+@contextmanager
+def worker_pool(processes: int) -> Iterator[Pool | Here]:
+    """A pool of this many processes, started when first used; 0 and 1 work in this process."""
+    pool = Pool(processes) if processes > 1 else Here()
+    try:
+        yield pool
+    finally:
+        pool.close()
+
+
+def _executor(processes: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(
+        processes, mp_context=get_context("forkserver"), initializer=_start_process
+    )
+
+
+def _start_process() -> None:
+    import signal
+
+    import django
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
+    django.setup()

@@ -1,0 +1,181 @@
+"""What a processor is: a name, a version, and `process(session)` in two halves.
+
+`read` only reads transcripts, so it may run in any process, without a database; `store` runs in a
+transaction of the process that holds the claim. A session is due for a processor when its content
+hash or the processor's version differs from what was processed last.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from functools import partial
+from typing import Any, ClassVar
+
+import msgspec
+from django.db.models import Prefetch
+
+from accounts.errors import AgnesError
+from telemetry import transcript_blobs
+from telemetry.extracts import SourceFile
+from telemetry.models import ProcessorState, Session, TranscriptFile, TranscriptRevision
+
+
+class TranscriptGone(AgnesError):
+    """A session's transcript is not stored any more, so it cannot be processed."""
+
+    code: ClassVar[str] = "transcript_gone"
+    status: ClassVar[int] = 410
+
+
+class ClaimLost(AgnesError):
+    """Another worker took the session over, because this one took too long."""
+
+    code: ClassVar[str] = "claim_lost"
+    status: ClassVar[int] = 409
+
+
+class JobFile(msgspec.Struct, frozen=True):
+    """A transcript file and its bytes: for each revision the (offset, size, blob) runs."""
+
+    name: str
+    revisions: list[list[tuple[int, int, str]]]
+
+    def source(self) -> SourceFile:
+        """The file as `telemetry.extracts.extract` takes it."""
+        return SourceFile(self.name, [partial(_read_runs, runs) for runs in self.revisions])
+
+
+class Job(msgspec.Struct, frozen=True):
+    """One session to read, with all that is needed to do so without the database."""
+
+    session_pk: int
+    session_id: str
+    content_hash: str
+    size: int
+    files: list[JobFile]
+
+    def sources(self) -> list[SourceFile]:
+        return [file.source() for file in self.files]
+
+
+class Claim(msgspec.Struct):
+    """The right to store one session's result: `token` is the fence."""
+
+    state_pk: int
+    session_pk: int
+    token: int
+
+    def fence(self) -> ProcessorState:
+        """The claim's state row, locked; raises ClaimLost. To be called in the transaction that
+        commits the work."""
+        rows = ProcessorState.objects.select_for_update()
+        state = rows.filter(pk=self.state_pk, claim_token=self.token).first()
+        if state is None:
+            raise ClaimLost(
+                f"Another worker took over session {self.session_pk}.",
+                fix="Nothing is lost: the other worker does it.",
+            )
+        return state
+
+
+class Processor(ABC):
+    """One thing done with each session, independent of all the others."""
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+
+    def begin(self) -> None:  # noqa: B027 - an optional hook
+        """Before each batch of sessions; nothing, unless overridden."""
+
+    def end(self) -> None:  # noqa: B027 - an optional hook
+        """After each batch of sessions; nothing, unless overridden."""
+
+    @abstractmethod
+    def read(self, job: Job) -> Any:
+        """What the session's transcript says; picklable. No database, no side effects."""
+
+    @abstractmethod
+    def store(self, session: Session, found: Any, *, claim: Claim, now: datetime) -> bool:
+        """Keep what `read` found; False when it has to wait for `settle`. Opens its own
+        transaction, calls `claim.fence` in it and ends with `mark_done`."""
+
+    def settle(  # noqa: B027 - an optional hook
+        self, waiting: "Waiting", *, read_all: "ReadAll", now: datetime
+    ) -> None:
+        """Do what `store` left for the end of the batch; nothing, unless overridden."""
+
+    def process(self, session: Session, *, now: datetime) -> None:
+        """Read and store one session here and now. Raises TranscriptGone."""
+        from telemetry.processors.runner import process_session
+
+        process_session(self, session, now=now)
+
+
+Waiting = list[tuple[Claim, Session]]
+"""Claims whose `store` returned False."""
+
+ReadAll = Callable[[Iterable[tuple[Any, Any]], Callable[[Any], Any]], Iterable[Any]]
+"""`read_all(pairs, function)` applies a function to the second of each pair, perhaps in other
+processes, and yields (first, result or exception) in any order."""
+
+
+def jobs_of(session_pks: list[int]) -> dict[int, Job]:
+    """What there is to read of these sessions; those without stored bytes have no files."""
+    revisions = TranscriptRevision.objects.filter(dropped_at=None).prefetch_related("segments")
+    files = TranscriptFile.objects.order_by("name").prefetch_related(
+        Prefetch("revisions", queryset=revisions.order_by("number"))
+    )
+    sessions = Session.objects.filter(pk__in=session_pks).prefetch_related(
+        Prefetch("files", queryset=files)
+    )
+    return {
+        session.pk: Job(
+            session.pk,
+            session.session_id,
+            session.content_hash,
+            session.size,
+            [
+                JobFile(
+                    file.name,
+                    [
+                        sorted((run.offset, run.size, run.blob) for run in revision.segments.all())
+                        for revision in file.revisions.all()
+                    ],
+                )
+                for file in session.files.all()
+                if file.revisions.all()
+            ],
+        )
+        for session in sessions
+    }
+
+
+def mark_done(
+    state: ProcessorState,
+    *,
+    processor: Processor,
+    content_hash: str,
+    now: datetime,
+    report: Any = None,
+) -> None:
+    """Write down what was processed; a session that grew meanwhile stays due.
+
+    In the transaction of the work, after `Claim.fence`.
+    """
+    current = Session.objects.filter(pk=state.session_id).values_list("content_hash", flat=True)
+    grown = current.first() != content_hash
+    state.content_hash = content_hash
+    state.version = processor.version
+    state.attempts = 0
+    state.error = ""
+    state.claimed_by = ""
+    state.processed_at = now
+    state.status = ProcessorState.Status.DUE if grown else ProcessorState.Status.DONE
+    state.due_at = now if grown else None
+    if report is not None:
+        state.report = report
+    state.save()
+
+
+def _read_runs(runs: list[tuple[int, int, str]]) -> Iterator[bytes]:
+    return transcript_blobs.read_runs(runs)

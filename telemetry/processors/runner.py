@@ -1,0 +1,167 @@
+"""Runs processors over the sessions that are due, until none is left or time is up."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from telemetry.models import ProcessorState, Session
+from telemetry.pool import Here, Pool, worker_pool
+from telemetry.processors import PROCESSORS
+from telemetry.processors.base import (
+    Claim,
+    ClaimLost,
+    Job,
+    Processor,
+    TranscriptGone,
+    Waiting,
+    jobs_of,
+)
+from telemetry.processors.claims import claim_due, claim_session, give_back, make_due, skip
+
+logger = logging.getLogger(__name__)
+
+BATCH_SESSIONS = 1000
+BATCH_BYTES = 512 * 1024 * 1024
+"""One batch: what is claimed at once. Sessions that overlap are settled at its end."""
+
+
+class RunReport(msgspec.Struct):
+    """What a run did. Counts are of sessions, once for each processor."""
+
+    sessions: int = 0
+    bytes: int = 0
+    failed: int = 0
+    quarantined: int = 0
+    skipped: int = 0
+    left: bool = False
+    """Whether time was up before everything due was done."""
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def run_until_idle(
+    *,
+    processors: Sequence[Processor] = PROCESSORS,
+    processes: int = 1,
+    seconds: float | None = None,
+    now: Callable[[], datetime] = utc_now,
+    progress: Callable[[RunReport], None] | None = None,
+) -> RunReport:
+    """Process all that is due now, one processor after the other.
+
+    `processes` read transcripts side by side; this process stores. After `seconds` no further batch
+    is begun. Safe to run any number of times, anywhere, at once.
+    """
+    report = RunReport()
+    ends = None if seconds is None else time.monotonic() + seconds
+    with worker_pool(processes) as pool:
+        for processor in processors:
+            make_due(processor, now=now())
+            while not report.left:
+                claims = claim_due(
+                    processor, now=now(), most=BATCH_SESSIONS, most_bytes=BATCH_BYTES
+                )
+                if not claims:
+                    break
+                _Batch(processor, pool, now, report, progress).run(claims)
+                report.left = ends is not None and time.monotonic() > ends
+    return report
+
+
+def process_session(processor: Processor, session: Session, *, now: datetime) -> None:
+    """Process one session here and now, due or not. Raises TranscriptGone, or what went wrong."""
+    job = jobs_of([session.pk])[session.pk]
+    if not job.files:
+        raise TranscriptGone(
+            f"The transcript of {session.session_file} is not stored any more.",
+            fix="Upload it again, or leave the session's figures as they are.",
+        )
+    processor.begin()
+    claim = claim_session(processor, session, now=now)
+    try:
+        if not processor.store(session, processor.read(job), claim=claim, now=now):
+            processor.settle([(claim, session)], read_all=Here().map, now=now)
+    except Exception as error:
+        give_back(claim, error, now=now)
+        raise
+    processor.end()
+
+
+class _Batch:
+    """One batch of claimed sessions of one processor."""
+
+    def __init__(
+        self,
+        processor: Processor,
+        pool: Pool | Here,
+        now: Callable[[], datetime],
+        report: RunReport,
+        progress: Callable[[RunReport], None] | None,
+    ) -> None:
+        self.processor = processor
+        self.pool = pool
+        self.now = now
+        self.report = report
+        self.progress = progress
+
+    def run(self, claims: Sequence[Claim]) -> None:
+        pks = [claim.session_pk for claim in claims]
+        sessions = Session.objects.select_related("user").in_bulk(pks)
+        jobs = jobs_of(pks)
+        waiting: Waiting = []
+        self.processor.begin()
+        for (claim, job), found in self.pool.map(
+            self._readable(claims, jobs), partial(read_job, self.processor.name)
+        ):
+            session = sessions[claim.session_pk]
+            self._store(claim, session, found, waiting)
+            self.report.sessions += 1
+            self.report.bytes += job.size
+            if self.progress is not None:
+                self.progress(self.report)
+        if waiting:
+            self.processor.settle(waiting, read_all=self.pool.map, now=self.now())
+        self.processor.end()
+
+    def _readable(
+        self, claims: Iterable[Claim], jobs: dict[int, Job]
+    ) -> Iterable[tuple[tuple[Claim, Job], Job]]:
+        for claim in claims:
+            job = jobs.get(claim.session_pk)
+            if job is None:
+                continue  # erased since it was claimed
+            if job.files:
+                yield (claim, job), job
+            else:
+                skip(claim)
+                self.report.skipped += 1
+
+    def _store(self, claim: Claim, session: Session, found: Any, waiting: Waiting) -> None:
+        try:
+            if isinstance(found, FileNotFoundError):
+                found = read_job(self.processor.name, jobs_of([session.pk])[session.pk])
+            if isinstance(found, Exception):
+                raise found
+            if not self.processor.store(session, found, claim=claim, now=self.now()):
+                waiting.append((claim, session))
+        except ClaimLost:
+            logger.info("session %s was taken over by another worker", session.pk)
+        except Exception as error:
+            logger.exception("processor %s failed on session %s", self.processor.name, session.pk)
+            status = give_back(claim, error, now=self.now())
+            self.report.failed += status == ProcessorState.Status.FAILED
+            self.report.quarantined += status == ProcessorState.Status.QUARANTINED
+
+
+def read_job(processor_name: str, job: Job) -> Any:
+    """What a processor reads of a session; runs in pool processes."""
+    from telemetry.processors import by_name
+
+    return by_name(processor_name).read(job)
