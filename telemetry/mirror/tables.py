@@ -1,0 +1,174 @@
+"""Which tables are mirrored, and how: derived from the Django models, the only truth on columns."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from functools import cached_property
+
+from django.contrib.auth import get_user_model
+from django.db import models
+
+from telemetry.models import (
+    AttributionAgent,
+    AttributionCommand,
+    AttributionMcpServer,
+    AttributionSkill,
+    Session,
+    UsageEvent,
+    UsageFormatDrift,
+    UsageHookDaily,
+    UsageMarketplaceItemDaily,
+    UsageMarketplaceItemWindow,
+    UsagePluginDaily,
+    UsageResponse,
+    UsageSessionDaily,
+    UsageSessionSummary,
+    UsageToolDaily,
+    UsageUserDaily,
+)
+
+# Kept in the relational database only: what attribution is worked out from, and may be long.
+NOT_MIRRORED = frozenset({"candidates", "path_evidence", "field_plugin"})
+# Raised when the layout of the file changes in a way that the columns do not show.
+LAYOUT = 1
+META = "mirror_meta"
+PEOPLE = "usage_people"
+# What lines without a time are counted under.
+UNDATED = date(1970, 1, 1)
+
+# Django's field class -> DuckDB's type; the first that fits.
+TYPES: tuple[tuple[type[models.Field], str], ...] = (  # type: ignore[type-arg]
+    (models.BooleanField, "BOOLEAN"),
+    (models.DateTimeField, "TIMESTAMP"),
+    (models.DateField, "DATE"),
+    (models.FloatField, "DOUBLE"),
+    (models.BigIntegerField, "BIGINT"),
+    (models.AutoField, "BIGINT"),
+    (models.IntegerField, "INTEGER"),
+    (models.CharField, "VARCHAR"),
+    (models.TextField, "VARCHAR"),
+)
+
+
+class Scope(StrEnum):
+    """What is replaced together when something changed."""
+
+    SESSION = "session"
+    DAY = "day"
+    TABLE = "table"
+
+
+@dataclass(frozen=True)
+class Column:
+    """`type` is DuckDB's; TIMESTAMP is UTC without a zone."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True)
+class MirrorTable:
+    """`time` is the column that since and until cut at, None where the rows have no time."""
+
+    model: type[models.Model]
+    scope: Scope
+    time: str | None = None
+    key: str | None = None
+    only: tuple[str, ...] = ()
+    where: str = ""
+    alias: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.alias or self.source_name
+
+    @property
+    def source_name(self) -> str:
+        return self.model._meta.db_table
+
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """Key first, then as in the model; numbers that only the relational database needs
+        (automatic keys) are left out."""
+        fields = [f for f in self.model._meta.concrete_fields if _is_mirrored(f, self.only)]
+        fields.sort(key=lambda field: not field.primary_key)
+        return tuple(Column(_name(field, self.alias), _type(field)) for field in fields)
+
+    @property
+    def source_columns(self) -> tuple[str, ...]:
+        """The columns' names in the relational database, in the order of `columns`."""
+        fields = [f for f in self.model._meta.concrete_fields if _is_mirrored(f, self.only)]
+        fields.sort(key=lambda field: not field.primary_key)
+        return tuple(str(field.column) for field in fields)
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """Columns that put the rows in one order: time first, then what tells equal times apart."""
+        first = (self.time,) if self.time else ()
+        rest = (self.key,) if self.key else self.column_names
+        return first + tuple(name for name in rest if name not in first)
+
+    @property
+    def create_sql(self) -> str:
+        body = ", ".join(f'"{column.name}" {column.type}' for column in self.columns)
+        return f'CREATE TABLE "{self.name}" ({body})'
+
+
+def _is_mirrored(field: models.Field, only: tuple[str, ...]) -> bool:  # type: ignore[type-arg]
+    if only:
+        return field.column in only
+    return not isinstance(field, models.AutoField) and field.column not in NOT_MIRRORED
+
+
+def _name(field: models.Field, alias: str) -> str:  # type: ignore[type-arg]
+    return "user_id" if alias == PEOPLE and field.primary_key else str(field.column)
+
+
+def _type(field: models.Field) -> str:  # type: ignore[type-arg]
+    kind = field.target_field if isinstance(field, models.ForeignKey) else field
+    return next(name for cls, name in TYPES if isinstance(kind, cls))
+
+
+def _people() -> MirrorTable:
+    # People without a session are nobody's figure; their e-mail address is never mirrored.
+    people, sessions = get_user_model(), Session._meta.db_table
+    has_sessions = f"EXISTS (SELECT 1 FROM {sessions} WHERE user_id = {people._meta.db_table}.id)"  # noqa: S608
+    return MirrorTable(
+        people, Scope.TABLE, only=("id", "username"), where=has_sessions, alias=PEOPLE
+    )
+
+
+TABLES: tuple[MirrorTable, ...] = (
+    MirrorTable(UsageEvent, Scope.SESSION, time="occurred_at", key="id"),
+    MirrorTable(UsageResponse, Scope.SESSION, time="occurred_at", key="id"),
+    MirrorTable(UsageSessionSummary, Scope.SESSION, time="started_at", key="session_pk"),
+    MirrorTable(UsageSessionDaily, Scope.SESSION, time="day"),
+    MirrorTable(UsageUserDaily, Scope.DAY, time="day"),
+    MirrorTable(UsageToolDaily, Scope.DAY, time="day"),
+    MirrorTable(UsagePluginDaily, Scope.DAY, time="day"),
+    MirrorTable(UsageMarketplaceItemDaily, Scope.DAY, time="day"),
+    MirrorTable(UsageHookDaily, Scope.DAY, time="day"),
+    MirrorTable(UsageFormatDrift, Scope.DAY, time="day"),
+    MirrorTable(UsageMarketplaceItemWindow, Scope.TABLE),
+    MirrorTable(AttributionSkill, Scope.TABLE),
+    MirrorTable(AttributionAgent, Scope.TABLE),
+    MirrorTable(AttributionCommand, Scope.TABLE),
+    MirrorTable(AttributionMcpServer, Scope.TABLE),
+    _people(),
+)
+BY_NAME = {table.name: table for table in TABLES}
+
+
+def scoped(scope: Scope) -> list[MirrorTable]:
+    return [table for table in TABLES if table.scope == scope]
+
+
+def schema_version() -> str:
+    """Changes whenever a mirrored table or column does; a file with another one is rebuilt."""
+    text = "\n".join([str(LAYOUT), *(table.create_sql for table in TABLES)])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
