@@ -5,15 +5,20 @@ pytest-django reads the settings before any conftest.py, so the environment is p
 
 import atexit
 import os
+import secrets
+import shutil
 import tempfile
 from pathlib import Path
 
 if "TEST_FOLDER" not in os.environ:
-    # Made and removed by the first process; xdist's workers end without their exit handlers.
-    _folder = tempfile.TemporaryDirectory(prefix="agnes-tests-")
-    os.environ["TEST_FOLDER"] = _folder.name
+    # The first process removes it; xdist's workers end without their exit handlers.
+    _folder = Path(tempfile.gettempdir()) / f"agnes-tests-{secrets.token_hex(8)}"
+    os.environ["TEST_FOLDER"] = str(_folder)
+    atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 _own = Path(os.environ["TEST_FOLDER"]) / os.environ.get("PYTEST_XDIST_WORKER", "main")
-_own.mkdir(exist_ok=True)
+# The type checker reads this file too, and needs no folder.
+if "PYTEST_VERSION" in os.environ:
+    _own.mkdir(mode=0o700, parents=True)
 for _name in list(os.environ):
     if _name.startswith(("AGNES_", "USAGE_", "SCHEDULER_")) and _name != "AGNES_TEST_DB":
         del os.environ[_name]

@@ -1,0 +1,90 @@
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+from pytest_django import Settings
+
+from telemetry.models import Heartbeat
+from telemetry.views.health import WORKER
+
+
+@pytest.fixture(autouse=True)
+def _data_dir(settings: Settings, tmp_path: Path) -> None:
+    settings.AGNES_DATA_DIR = tmp_path
+    settings.AGNES_MIRROR_DIR = tmp_path / "mirror"
+    settings.AGNES_UPLOAD_MAX_BYTES = 1
+
+
+# Without the django_db mark a query would fail the test.
+def test_livez_answers_without_a_database(client: Client) -> None:
+    response = client.get("/livez")
+    assert (response.status_code, response.json()) == (200, {"status": "alive"})
+    assert "no-store" in response.headers["Cache-Control"]
+
+
+@pytest.mark.django_db
+def test_readyz_is_ready_without_a_mirror_and_tells_the_age_of_one(
+    client: Client, tmp_path: Path
+) -> None:
+    response = client.get("/readyz")
+    assert response.status_code == 200, response.content
+    assert response.json()["mirror"] == {"age_seconds": None}
+
+    (tmp_path / "mirror").mkdir()
+    (tmp_path / "mirror" / "usage.duckdb").write_bytes(b"")
+    age = client.get("/readyz").json()["mirror"]["age_seconds"]
+    assert 0 <= age < 60
+
+
+@pytest.mark.django_db
+def test_readyz_refuses_while_a_migration_is_waiting(client: Client) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM django_migrations WHERE app = 'accounts'")
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    check = response.json()["checks"]["migrations"]
+    assert not check["ok"]
+    assert "manage.py migrate" in check["message"]
+
+
+@pytest.mark.django_db
+def test_readyz_refuses_without_its_data_folder(client: Client, settings: Settings) -> None:
+    settings.AGNES_DATA_DIR = settings.AGNES_DATA_DIR / "missing"
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    checks = response.json()["checks"]
+    assert [name for name in checks if not checks[name]["ok"]] == ["data_dir", "disk"]
+
+
+@pytest.mark.django_db
+def test_readyz_refuses_when_the_disk_cannot_take_another_upload(
+    client: Client, settings: Settings
+) -> None:
+    settings.AGNES_UPLOAD_MAX_BYTES = 2**60
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    assert not response.json()["checks"]["disk"]["ok"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("silence", "status"),
+    [(timedelta(seconds=1), 200), (timedelta(seconds=170), 200), (timedelta(seconds=190), 503)],
+)
+def test_a_worker_may_be_silent_for_three_minutes(
+    client: Client, silence: timedelta, status: int
+) -> None:
+    Heartbeat.objects.create(name=WORKER, beat_at=timezone.now() - silence)
+    # Another name's beat is no sign of the worker.
+    Heartbeat.objects.create(name="other", beat_at=timezone.now())
+    assert client.get("/healthz/worker").status_code == status
+
+
+@pytest.mark.django_db
+def test_a_worker_that_never_beat_is_silent(client: Client) -> None:
+    response = client.get("/healthz/worker")
+    assert response.status_code == 503
+    assert response.json()["heartbeat_age_seconds"] is None
