@@ -4,6 +4,7 @@ from ninja import NinjaAPI
 
 from accounts.api_auth import SessionCookieAuth, TokenAuth
 from agnes_project.api_errors import register_error_handlers
+from telemetry.api import sessions
 
 api = NinjaAPI(
     title="Agnes",
@@ -13,3 +14,4 @@ api = NinjaAPI(
     urls_namespace="api",
 )
 register_error_handlers(api)
+api.add_router("", sessions.router)

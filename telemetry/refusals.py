@@ -1,6 +1,7 @@
 """Why a transcript file is not taken."""
 
 from accounts.errors import AgnesError
+from accounts.models import User
 
 
 class TranscriptRefused(AgnesError):
@@ -69,4 +70,11 @@ def nothing_to_count(lines: int) -> NothingToCount:
         f"There is nothing to count in this file: {reason}.",
         fix="Leave it out; it does no harm.",
         details={"reason": "no conversation lines" if lines else "empty"},
+    )
+
+
+def opted_out(user: User) -> OptedOut:
+    return OptedOut(
+        f"{user.username} has opted out, so no sessions of theirs are stored.",
+        fix="Switch the opt-out off first.",
     )

@@ -234,7 +234,7 @@ def _keep_rows(
 def _refuse_people(user: User, items: Sequence[Item], refused: Sequence[Outcome]) -> list[Outcome]:
     """Refusals that depend on who sends: opted out, or a session that was erased."""
     if user.telemetry_opt_out:
-        return [_opted_out(user) for _ in items]
+        return [refusals.opted_out(user) for _ in items]
     outcomes = list(refused)
     erased = erased_sessions(
         user.pk, {one for item in items for one in item.prepared.survey.session_ids}
@@ -246,13 +246,6 @@ def _refuse_people(user: User, items: Sequence[Item], refused: Sequence[Outcome]
                 fix="Ask an admin to lift the tombstone if it should come back.",
             )
     return outcomes
-
-
-def _opted_out(user: User) -> TranscriptRefused:
-    return refusals.OptedOut(
-        f"{user.username} has opted out, so no sessions of theirs are stored.",
-        fix="Switch the opt-out off first.",
-    )
 
 
 def _fresh(user: User, candidates: Sequence[int], items: Sequence[Item]) -> list[int]:

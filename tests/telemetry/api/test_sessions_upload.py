@@ -1,0 +1,408 @@
+"""POST /api/sessions: what is taken, what is refused and how, and what the answer tells."""
+
+import gzip
+import hashlib
+import zlib
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import zstandard
+from django.test import Client
+from django.utils import timezone
+from pytest_django import Settings
+
+from accounts.models import AuditEvent, User
+from accounts.tokens import issue_token
+from telemetry import transcript_blobs, upload_bodies
+from telemetry.identity import identity_key
+from telemetry.models import (
+    IdentityKey,
+    Session,
+    Tombstone,
+    TranscriptFile,
+    TranscriptRevision,
+)
+from telemetry.tombstones import leave_tombstone, session_digest
+from tests.telemetry.transcript_lines import line, session_of, transcript
+
+pytestmark = pytest.mark.django_db
+
+SID = session_of("upload")
+NAME = f"{SID}.jsonl"
+CONTENT = transcript(SID, range(10))
+Upload = Callable[..., Any]
+
+
+@pytest.fixture
+def ada() -> User:
+    return User.objects.create_user("ada@example.org")
+
+
+def token(user: User, *scopes: str) -> str:
+    _, text = issue_token(
+        by=user,
+        user=user,
+        name="laptop",
+        scopes=list(scopes),
+        now=timezone.now(),
+        door=AuditEvent.Door.API,
+    )
+    return text
+
+
+@pytest.fixture
+def upload(ada: User) -> Upload:
+    """Sends a body as Ada, with a token for uploads."""
+    return uploader(token(ada, "push"))
+
+
+def uploader(text: str) -> Upload:
+    client = Client()
+
+    def send(
+        body: bytes = CONTENT,
+        *,
+        name: str | None = NAME,
+        type: str = "application/x-ndjson",
+        encoding: str | None = None,
+        **query: object,
+    ) -> Any:
+        headers = {"Authorization": f"Bearer {text}"}
+        if encoding:
+            headers["Content-Encoding"] = encoding
+        asked = query | ({"name": name} if name is not None else {})
+        return client.post(
+            "/api/sessions",
+            body,
+            content_type=type,
+            headers=headers,
+            query_params={key: str(value) for key, value in asked.items()},
+        )
+
+    return send
+
+
+def error(response: Any, status: int) -> dict[str, Any]:
+    assert response.status_code == status, response.content
+    told: dict[str, Any] = response.json()["error"]
+    assert told["fix"]
+    return told
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_over() -> Iterator[None]:
+    yield
+    assert not list(transcript_blobs.temp_folder().iterdir())
+
+
+def test_an_upload_is_stored_and_answered(upload: Upload) -> None:
+    answer = upload().json()
+
+    assert answer == {
+        "status": "new",
+        "name": NAME,
+        "session_ids": [SID],
+        "lines": 10,
+        "bad_lines": 0,
+        "size": len(CONTENT),
+        "sha256": hashlib.sha256(CONTENT).hexdigest(),
+        "held_elsewhere": 0,
+        "queued": True,
+    }
+    assert Session.objects.get().session_id == SID
+
+
+def test_the_same_upload_again_changes_nothing(upload: Upload) -> None:
+    upload()
+
+    answer = upload().json()
+
+    assert (answer["status"], answer["queued"]) == ("unchanged", False)
+    assert TranscriptRevision.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "type", ["application/x-ndjson", "application/jsonl", "text/plain; charset=utf-8"]
+)
+def test_a_body_may_come_under_any_type_of_text(upload: Upload, type: str) -> None:
+    assert upload(type=type).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("gzip", gzip.compress(CONTENT)),
+        ("x-gzip", gzip.compress(CONTENT[:500]) + gzip.compress(CONTENT[500:])),
+        ("zstd", zstandard.compress(CONTENT)),
+        ("zstd", zstandard.compress(CONTENT[:500]) + zstandard.compress(CONTENT[500:])),
+        ("identity", CONTENT),
+    ],
+)
+def test_a_compressed_body_is_unpacked(upload: Upload, encoding: str, body: bytes) -> None:
+    answer = upload(body, encoding=encoding).json()
+
+    assert answer["sha256"] == hashlib.sha256(CONTENT).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("gzip", gzip.compress(CONTENT)[:-9]),
+        ("gzip", CONTENT),
+        ("gzip", gzip.compress(CONTENT) + b"rubbish"),
+        ("zstd", zstandard.compress(CONTENT)[:-9]),
+        ("zstd", CONTENT),
+    ],
+)
+def test_a_damaged_body_is_refused(upload: Upload, encoding: str, body: bytes) -> None:
+    assert error(upload(body, encoding=encoding), 400)["code"] == "broken_body"
+
+
+def test_an_unknown_encoding_is_refused(upload: Upload) -> None:
+    assert error(upload(encoding="br"), 415)["code"] == "unknown_encoding"
+
+
+@pytest.mark.parametrize("type", ["application/json", "multipart/form-data; boundary=x"])
+def test_another_type_is_refused(upload: Upload, type: str) -> None:
+    assert error(upload(type=type), 415)["code"] == "wrong_type"
+
+
+def gzip_bomb(size: int) -> bytes:
+    compressor = zlib.compressobj(9, wbits=31)
+    packed = b"".join(compressor.compress(bytes(1024**2)) for _ in range(size // 1024**2))
+    return packed + compressor.flush()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [("gzip", gzip_bomb(200 * 1024**2)), ("zstd", zstandard.compress(bytes(200 * 1024**2)))],
+)
+def test_a_bomb_is_refused_before_it_is_unpacked(
+    upload: Upload, monkeypatch: pytest.MonkeyPatch, encoding: str, body: bytes
+) -> None:
+    unpacked = 0
+    check = upload_bodies._check_size
+
+    def counted(size: int, received: int, limit: int) -> None:
+        nonlocal unpacked
+        unpacked = size
+        check(size, received, limit)
+
+    monkeypatch.setattr(upload_bodies, "_check_size", counted)
+
+    assert error(upload(body, encoding=encoding), 413)["code"] == "suspected_bomb"
+    assert unpacked < 100 * 1024**2
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [(None, CONTENT), ("gzip", gzip.compress(CONTENT)), ("zstd", zstandard.compress(CONTENT))],
+)
+def test_a_body_over_the_cap_is_refused(
+    upload: Upload, settings: Settings, encoding: str | None, body: bytes
+) -> None:
+    settings.AGNES_UPLOAD_MAX_BYTES = len(CONTENT) - 1
+
+    told = error(upload(body, encoding=encoding), 413)
+
+    assert (told["code"], told["details"]) == ("upload_too_large", {"limit": len(CONTENT) - 1})
+
+
+def test_a_body_over_djangos_memory_limit_is_taken(upload: Upload, settings: Settings) -> None:
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100
+
+    assert upload().status_code == 200
+
+
+def test_a_body_without_a_length_is_refused(ada: User) -> None:
+    told = Client().post(
+        "/api/sessions?name=a.jsonl",
+        CONTENT,
+        content_type="text/plain",
+        headers={
+            "Authorization": f"Bearer {token(ada, 'push')}",
+            "Transfer-Encoding": "chunked",
+        },
+    )
+
+    assert error(told, 411)["code"] == "length_required"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        ".jsonl",
+        "/etc/passwd.jsonl",
+        "../a.jsonl",
+        "a/../../b.jsonl",
+        "a/./b.jsonl",
+        "a//b.jsonl",
+        "..\\a.jsonl",
+        "C:\\a.jsonl",
+        "c:a.jsonl",
+        "a\x00.jsonl",
+        "a\n.jsonl",
+        "a\x1b[31m.jsonl",
+        "a\u202e.jsonl",
+        "a.json",
+        "a/b",
+        "a" * 256 + ".jsonl",
+        "/".join(["subagents"] + ["a" * 200] * 3) + ".jsonl",
+        "x/subagents/" + "/".join(["a" * 200] * 3) + ".jsonl",
+    ],
+)
+def test_a_name_that_plays_tricks_is_refused(upload: Upload, name: str) -> None:
+    if name.startswith("subagents"):  # a folder of that name alone is only a folder
+        assert upload(name=name).status_code == 200
+        return
+
+    assert error(upload(name=name), 400)["code"] == "name_refused"
+    assert not TranscriptFile.objects.exists()
+
+
+def test_a_name_is_needed(upload: Upload) -> None:
+    assert error(upload(name=None), 422)["code"] == "invalid_request"
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        (f"-home-ada-till/{SID}.jsonl", f"{SID}.jsonl"),
+        (f"-home-ada-till/{SID}/subagents/agent-1a.jsonl", f"{SID}/agent-1a.jsonl"),
+        (f"{SID}/agent-1a.jsonl", f"{SID}/agent-1a.jsonl"),
+        ("-home-ada-till/agent-1a.jsonl", "agent-1a.jsonl"),
+        (
+            f"p/{SID}/subagents/workflows/wf_1/agent-2.jsonl",
+            f"{SID}/workflows/wf_1/agent-2.jsonl",
+        ),
+        (f"{SID}/workflows/wf_1/agent-2.jsonl", f"{SID}/workflows/wf_1/agent-2.jsonl"),
+        (f"p/{SID}.jsonl.superseded-1", f"{SID}.jsonl"),
+        (f"p/{SID}.jsonl.orphaned", f"{SID}.jsonl"),
+    ],
+)
+def test_a_path_is_stored_under_what_matters_of_it(upload: Upload, path: str, name: str) -> None:
+    upload(name=path)
+
+    assert TranscriptFile.objects.get().name == name
+
+
+def test_an_empty_body_is_refused(upload: Upload) -> None:
+    assert error(upload(b""), 422)["details"] == {"reason": "empty"}
+
+
+def test_another_programs_file_is_refused_by_its_name(upload: Upload) -> None:
+    told = error(upload(b'{"type":"session_meta","payload":{"id":"x"}}\n'), 422)
+
+    assert told["code"] == "foreign_transcript"
+    assert "codex" in told["message"]
+
+
+def test_an_erased_session_is_refused(ada: User, upload: Upload) -> None:
+    digest = session_digest(ada.pk, SID)
+    leave_tombstone(Tombstone.Kind.SESSION, digest, now=datetime(2026, 3, 1, tzinfo=UTC))
+
+    assert error(upload(), 410)["code"] == "session_erased"
+
+
+def test_a_person_who_opted_out_is_refused(ada: User, upload: Upload) -> None:
+    User.objects.update(telemetry_opt_out=True)
+
+    assert error(upload(), 403)["code"] == "opted_out"
+
+
+def test_a_token_without_the_scope_is_refused(ada: User) -> None:
+    assert error(uploader(token(ada, "read"))(), 403)["code"] == "missing_scope"
+
+
+def test_nobody_uploads_without_signing_in() -> None:
+    response = Client().post("/api/sessions?name=a.jsonl", CONTENT, content_type="text/plain")
+
+    assert error(response, 401)["code"] == "not_signed_in"
+
+
+def test_bad_lines_are_counted_and_skipped(upload: Upload) -> None:
+    answer = upload(CONTENT + b"{oops\n").json()
+
+    assert (answer["lines"], answer["bad_lines"]) == (11, 1)
+
+
+def test_only_what_was_added_is_sent_and_stored(upload: Upload) -> None:
+    upload()
+    added = transcript(SID, range(10, 13))
+
+    answer = upload(
+        gzip.compress(added),
+        encoding="gzip",
+        offset=len(CONTENT),
+        base_sha256=hashlib.sha256(CONTENT).hexdigest(),
+    ).json()
+
+    assert (answer["status"], answer["size"]) == ("grown", len(CONTENT + added))
+    assert answer["sha256"] == hashlib.sha256(CONTENT + added).hexdigest()
+    stored = b"".join(transcript_blobs.read_revision(TranscriptRevision.objects.get()))
+    assert stored == CONTENT + added
+
+
+def test_a_tail_sent_twice_changes_nothing_the_second_time(upload: Upload) -> None:
+    upload()
+    base = {"offset": len(CONTENT), "base_sha256": hashlib.sha256(CONTENT).hexdigest()}
+    upload(transcript(SID, range(10, 13)), **base)
+
+    again = upload(transcript(SID, range(10, 13)), **base)
+
+    told = error(again, 409)
+    assert told["details"]["revisions"][0]["size"] == len(transcript(SID, range(13)))
+    assert TranscriptRevision.objects.count() == 1
+
+
+def test_a_tail_of_something_else_is_refused_with_what_the_server_has(upload: Upload) -> None:
+    upload()
+
+    told = error(upload(b"x", offset=5, base_sha256="0" * 64), 409)
+
+    digest = hashlib.sha256(CONTENT).hexdigest()
+    assert told["details"]["revisions"] == [{"size": len(CONTENT), "sha256": digest}]
+
+
+def test_offset_and_hash_belong_together(upload: Upload) -> None:
+    assert error(upload(offset=5), 422)["code"] == "incomplete_base"
+
+
+def test_the_server_tells_what_it_has_of_a_file(ada: User, upload: Upload) -> None:
+    upload()
+    headers = {"Authorization": f"Bearer {token(ada, 'push')}"}
+
+    known = Client().get("/api/sessions/state", {"name": f"p/{NAME}"}, headers=headers)
+    unknown = Client().get("/api/sessions/state", {"name": "other.jsonl"}, headers=headers)
+
+    digest = hashlib.sha256(CONTENT).hexdigest()
+    assert known.json()["revisions"] == [{"size": len(CONTENT), "sha256": digest}]
+    assert unknown.json()["revisions"] == []
+
+
+def test_what_another_person_brought_first_is_counted_in_the_answer(upload: Upload) -> None:
+    bob = User.objects.create_user("bob@example.org")
+    now = timezone.now()
+    theirs = Session.objects.create(
+        user=bob, session_id="s", session_file="s.jsonl", created_at=now, uploaded_at=now
+    )
+    keys = [identity_key("line", session_of(f"{SID} {number}")) for number in (2, 3, 4)]
+    IdentityKey.objects.bulk_create(IdentityKey(key=key, session_pk=theirs.pk) for key in keys)
+
+    answer = upload().json()
+
+    assert (answer["status"], answer["held_elsewhere"]) == ("new", 3)
+
+
+def test_a_copy_of_another_persons_transcript_touches_nothing_of_theirs(upload: Upload) -> None:
+    bob = User.objects.create_user("bob@example.org")
+    uploader(token(bob, "push"))()
+    before = Session.objects.values().get(user=bob)
+
+    upload(CONTENT + line(SID, 11))
+
+    assert Session.objects.values().get(user=bob) == before
+    assert Session.objects.get(user__username="ada").session_file == f"{SID}@ada.jsonl"
