@@ -6,6 +6,7 @@ none. Whatever breaks off leaves at most a blob without a row, which `sweep_orph
 
 import contextlib
 import hashlib
+import logging
 import secrets
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,10 +17,12 @@ import zstandard
 from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import Storage, storages
-from django.db import DatabaseError, transaction
+from django.db import transaction
 
 from telemetry.models import DoomedBlob, TranscriptRevision, TranscriptSegment
 from telemetry.preparation import CHUNK
+
+logger = logging.getLogger(__name__)
 
 BATCH = 500
 MOST_REREADS = 5
@@ -131,19 +134,24 @@ def delete_doomed() -> int:
     """Delete noted blobs from the storage; returns how many. What fails stays noted."""
     deleted = 0
     for row in DoomedBlob.objects.order_by("pk").iterator(chunk_size=BATCH):
-        with contextlib.suppress(OSError):
+        try:
             transcripts().delete(row.blob)
-            row.delete()
-            deleted += 1
+        except Exception:  # every storage has errors of its own
+            logger.exception("blob %s could not be deleted, which is tried again", row.blob)
+            continue
+        row.delete()
+        deleted += 1
     return deleted
 
 
 def delete_unnamed(blobs: Iterable[str]) -> None:
     """Delete those of the blobs that no row names; what fails is left to `sweep_orphans`."""
     written = [blob for blob in blobs if blob]
-    with contextlib.suppress(OSError, DatabaseError):
+    try:
         for blob in set(written) - _named(written):
             transcripts().delete(blob)
+    except Exception:  # every storage has errors of its own
+        logger.warning("blobs without rows are left to the sweep", exc_info=True)
 
 
 def sweep_orphans(*, older_than: timedelta, now: datetime) -> int:
