@@ -67,7 +67,7 @@ def statements(vendor: str) -> Statements:
             f"CROSS JOIN attribution_change c WHERE {SCOPE} AND c.combination = {COMBINATION} "
             "AND (c.dated = 0 OR (c.dated = 2 AND e.occurred_at IS NULL) OR (c.dated = 1 "
             "AND (c.since IS NULL OR e.occurred_at >= c.since) "
-            "AND (c.until IS NULL OR e.occurred_at < c.until) AND e.occurred_at IS NOT NULL))"
+            "AND (c.until IS NULL OR e.occurred_at < c.until)))"
         ),
         update_events=_update_events(postgres),
         touched=(
