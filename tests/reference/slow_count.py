@@ -7,8 +7,9 @@ is kept, every identity is looked up in all of them.
 Where the rules leave room, this reading holds:
 
 - A line without a usage object is no line of a response.
-- A session's first time is the smallest that one of its lines carries itself; gaps, first and last
-  use carried times only; an inherited time only says when an event or a result happened.
+- A session's first and last time are the smallest and largest that its lines carry themselves;
+  metadata (no uuid, neither user nor assistant) dates nothing, since copies of a session repeat it
+  under their own id. An inherited time only says when an event or a result happened.
 - A call's outcome is its latest result in any of the person's sessions; of two results of one
   instant the more telling holds: rejected, interrupted, failed, ok.
 - A revision that is the beginning of another of the same file brings nothing, not even lines.
@@ -143,7 +144,7 @@ def count_person(files: Files) -> Figures:
 def rank_session(session: str, lines: list[Line]) -> tuple[bool, float, bool, str]:
     """Sorts the session that owns what several hold before the others."""
     held = [line for line in lines if line.session == session]
-    times = [line.time.timestamp() for line in held if line.time]
+    times = [line.time.timestamp() for line in held if line.time and line.in_conversation]
     forked = any(line.record.get("forkedFrom") for line in held)
     return (not times, min(times, default=0.0), forked, session)
 
@@ -165,7 +166,7 @@ def count_lines(figures: Figures, lines: list[Line], rank: Rank) -> None:
         mine.commands = {(line.identity, name) for line in held if (name := command_name(line))}
         figures.prompts |= mine.prompts
         figures.commands.update(name for _, name in mine.commands)
-        times = sorted(line.time for line in held if line.time)
+        times = sorted(line.time for line in held if line.time and line.in_conversation)
         if times:
             mine.started_at = times[0]
             mine.wall_seconds = (times[-1] - times[0]).total_seconds()

@@ -41,6 +41,11 @@ class Line:
         return self.time or self.inherited
 
     @property
+    def in_conversation(self) -> bool:
+        """False for metadata, which every copy of a session carries under its own id."""
+        return bool(text_or_nothing(self.record.get("uuid"))) or self.kind in ("user", "assistant")
+
+    @property
     def kind(self) -> object:
         return self.record.get("type")
 

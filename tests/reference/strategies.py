@@ -1,7 +1,8 @@
 """Small made-up corpora of one person, and the ways they may arrive, for property tests.
 
 `corpora()` gives name -> bytes with forks, resumes by copy, subagents in all layouts, commands,
-skills, results that come late or twice or never, lines without time, uuid or session, damage.
+skills, results that come late or twice or never, lines without time, uuid or session, lines of
+another session, damage.
 `shuffled_uploads(corpus)` gives uploads in some order that all lead to that same corpus.
 """
 
@@ -226,7 +227,17 @@ def branches(draw: Draw, origin: Writing, session_id: str) -> Writing:
     return own
 
 
-DEFECTS = ("no time", "no session", "no uuid", "twice", "earlier", "damaged", "mended", "blank")
+DEFECTS = (
+    "no time",
+    "no session",
+    "no uuid",
+    "stray",
+    "twice",
+    "earlier",
+    "damaged",
+    "mended",
+    "blank",
+)
 
 
 @st.composite
@@ -249,10 +260,20 @@ def spoil(raw: list[bytes], position: int, defect: str, variant: int) -> None:
         raw.append(raw[position])
     elif defect == "earlier":
         raw.insert(0, raw.pop(position))
+    elif defect == "stray":
+        raw[position] = stray(raw[position], SESSIONS[variant % len(SESSIONS)])
     elif defect == "mended":
         raw[position] = raw[position].replace(b"look", MENDED[variant % len(MENDED)])
     else:
         raw.insert(position, BAD_LINES[variant] if defect == "damaged" else b" ")
+
+
+def stray(raw: bytes, session_id: str) -> bytes:
+    """The line as another session's: one file may hold lines of several."""
+    marks = [f'"sessionId":"{one}"'.encode() for one in (*SESSIONS, *BRANCHES)]
+    for mark in marks:
+        raw = raw.replace(mark, f'"sessionId":"{session_id}"'.encode())
+    return raw
 
 
 def leave_out(raw: bytes, key: str) -> bytes:
