@@ -24,7 +24,7 @@ env: .venv/.synced ## Make .venv from uv.lock; does nothing when the lock is unc
 	  || { echo "This Python has no ensurepip. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	@VIRTUAL_ENV="$(CURDIR)/.venv" .venv/bin/uv sync --quiet --frozen --inexact --no-python-downloads
+	@VIRTUAL_ENV="$(CURDIR)/.venv" .venv/bin/uv sync --quiet --compile-bytecode --frozen --inexact --no-python-downloads
 	@touch $@
 
 run: env ## Run Agnes at http://localhost:PORT (8000); Ctrl-C stops all of it.

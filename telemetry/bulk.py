@@ -14,6 +14,9 @@ Row = Sequence[Any]
 def insert_rows(table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
     """Insert rows as they are; times must come from `time_value`. Raises IntegrityError."""
     names = ", ".join(f'"{column}"' for column in columns)
+    rows = list(rows)
+    if not rows:
+        return
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             with cursor.copy(f'COPY "{table}" ({names}) FROM STDIN') as copy:

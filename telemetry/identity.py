@@ -23,6 +23,6 @@ def pack_keys(keys: Iterable[int]) -> bytes:
     return array("q", sorted(keys)).tobytes()
 
 
-def unpack_keys(packed: bytes) -> list[int]:
+def unpack_keys(packed: bytes | memoryview) -> list[int]:
     """The keys that `pack_keys` packed, ascending."""
     return array("q", bytes(packed)).tolist()

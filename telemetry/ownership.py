@@ -7,11 +7,13 @@ who owns what is worked out from their lines (telemetry.families).
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import msgspec
 from django.db import connection
 from django.db.models import Q
 
+from telemetry.bulk import insert_rows
 from telemetry.identity import pack_keys, unpack_keys
 from telemetry.models import Session, SessionIdentity, SessionOverlap
 
@@ -30,24 +32,41 @@ class FamilyPlan(msgspec.Struct, frozen=True):
     """Keys that belong to sessions of the person whose transcript is no longer stored."""
 
 
-def claim_identities(session: Session, keys: bytes) -> bool:
-    """Register a session's identity keys (packed); True when no other session shares any.
+class Claimed(NamedTuple):
+    """What registering a session's identities showed."""
+
+    alone: bool
+    """No other session shares any of them."""
+    new: bool
+    """Nothing was ever derived from the session."""
+
+
+def claim_identities(session: Session, keys: bytes) -> Claimed:
+    """Register a session's identity keys (packed).
 
     Keys that nobody holds become this session's. What it shares with whom goes to SessionOverlap,
     for the family and for the day when the holder is erased. Runs in the caller's transaction.
     """
-    row = SessionIdentity.objects.filter(session=session).first()
-    known = set(unpack_keys(row.keys)) if row else set()
-    fresh = [key for key in unpack_keys(keys) if key not in known]
-    if row is None:
-        SessionIdentity.objects.create(session=session, keys=keys)
-    elif fresh:
-        # Keys once carried stay registered: retention may have dropped the revision they were in.
-        row.keys = keys if not known - set(unpack_keys(keys)) else _union(row.keys, keys)
-        row.save(update_fields=["keys"])
+    carried = unpack_keys(keys)
+    stored = SessionIdentity.objects.filter(pk=session.pk).values_list("keys", flat=True)
+    before = next(iter(stored), None)
+    if before is None:
+        insert_rows("telemetry_sessionidentity", ("session_id", "keys"), [(session.pk, keys)])
+        fresh = carried
+    else:
+        # Keys once carried stay registered: retention may have dropped the bytes they were in.
+        known = set(unpack_keys(before))
+        fresh = [key for key in carried if key not in known]
+        if fresh:
+            union = pack_keys(known.union(fresh))
+            SessionIdentity.objects.filter(pk=session.pk).update(keys=union)
     if fresh and _insert_keys(fresh, session.pk) < len(fresh):
         _record_overlaps(session, fresh)
-    return not SessionOverlap.objects.filter(Q(session=session) | Q(holder=session)).exists()
+        return Claimed(False, before is None)
+    if before is None:
+        return Claimed(True, True)
+    shared = SessionOverlap.objects.filter(Q(session=session) | Q(holder=session)).exists()
+    return Claimed(not shared, False)
 
 
 def plan_family(session: Session) -> FamilyPlan:
@@ -83,10 +102,6 @@ def release_identities(session_pks: Collection[int]) -> list[int]:
     return sorted(others)
 
 
-def _union(one: bytes, other: bytes) -> bytes:
-    return pack_keys(set(unpack_keys(one)) | set(unpack_keys(other)))
-
-
 def _insert_keys(keys: Sequence[int], session_pk: int) -> int:
     """Take the keys that nobody holds; how many these were."""
     inserted = 0
@@ -105,7 +120,7 @@ def _insert_keys(keys: Sequence[int], session_pk: int) -> int:
                 [(key,) for key in sorted(keys)],
             )
             inserted = cursor.rowcount
-    return inserted
+    return int(inserted)
 
 
 def _delete_keys(session_pk: int) -> None:

@@ -106,9 +106,12 @@ def _executor(processes: int) -> ProcessPoolExecutor:
 
 
 def _start_process() -> None:
+    import gc
     import signal
 
     import django
 
+    # What a job makes is freed by counting references; the collector would only look through it.
+    gc.disable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     django.setup()

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from telemetry.bulk import delete_rows, insert_rows, time_converter, time_value
+from telemetry.bulk import insert_rows, time_converter, time_value
 from telemetry.event_names import Attribution, mcp_server_of
 from telemetry.events import USAGE_PROCESSOR_VERSION, EventRow, ResponseRow, SessionRows
 from telemetry.models import Session, Watermark
@@ -145,7 +145,6 @@ class RowWriter:
             "extracted_at": self.now,
             "uploaded_at": time_value(session.uploaded_at),
         }
-        delete_rows("usage_session_summary", "session_pk", session.pk)
         insert_rows("usage_session_summary", list(values), [list(values.values())])
 
     def _resolve(self, event: EventRow) -> Attribution:

@@ -10,9 +10,9 @@ from datetime import datetime
 
 from django.db import connection
 
-from telemetry.bulk import delete_rows
+from telemetry.bulk import delete_rows, insert_rows
 from telemetry.events import SessionRows
-from telemetry.models import PendingChange, Session, SessionIdentity, UsageSessionSummary
+from telemetry.models import Session, SessionIdentity
 from telemetry.resolver import Resolver
 from telemetry.row_writer import CONTRIBUTIONS, RowWriter
 
@@ -40,6 +40,8 @@ def replace_sessions(
             days |= _remove_rows(session.pk)
     for session, rows in pairs:
         days |= _write_rows(session, rows, resolver, foreign, now)
+        if rows.owned_keys is not None or not new:
+            SessionIdentity.objects.filter(pk=session.pk).update(owned=rows.owned_keys)
     announce_change([session.pk for session, _ in pairs], days)
 
 
@@ -57,23 +59,20 @@ def _write_rows(
     cost = writer.write_responses(rows.responses)
     writer.write_contributions(rows, daily)
     writer.write_summary(rows, cost, len(rows.held_keys & foreign))
-    SessionIdentity.objects.filter(session=session).update(owned=rows.owned_keys)
-    keys = (*daily, *rows.hook_runs, *rows.drift)
-    return {key[0] for key in keys}
+    days = {key[0] for key in daily} | {key[0] for key in rows.hook_runs}
+    return days | {key[0] for key in rows.drift}
 
 
 def announce_change(session_pks: Iterable[int], days: Iterable[str]) -> None:
     """Tell the mirror which sessions, and the rollups which ISO days, have to be caught up."""
-    PendingChange.objects.bulk_create(
-        [PendingChange(consumer="mirror", kind="session", key=str(pk)) for pk in session_pks]
-        + [PendingChange(consumer="rollups", kind="day", key=day) for day in sorted(days)]
-    )
+    marks = [("mirror", "session", str(pk)) for pk in session_pks]
+    marks += [("rollups", "day", day) for day in sorted(days)]
+    insert_rows("telemetry_pendingchange", ("consumer", "kind", "key"), marks)
 
 
 def remove_session_rows(session_pk: int) -> None:
     """Take away all that was derived from a session, in the caller's transaction."""
     days = _remove_rows(session_pk)
-    UsageSessionSummary.objects.filter(pk=session_pk).delete()
     announce_change([session_pk], days)
 
 
@@ -90,7 +89,7 @@ def touched_days(session_pk: int) -> set[str]:
 
 def _remove_rows(session_pk: int) -> set[str]:
     days = touched_days(session_pk)
-    for table in DERIVED:
+    for table in (*DERIVED, "usage_session_summary"):
         delete_rows(table, "session_pk", session_pk)
     return days
 
@@ -104,14 +103,12 @@ def _update_lineage(session: Session, rows: SessionRows) -> None:
     session.forked_from = lineage.forked_from[:200]
     session.resumed_from = lineage.resumed_from[:200]
     session.agent_ids = [agent[:200] for agent in lineage.agent_ids[:1000]]
-    session.save(
-        update_fields=[
-            "project",
-            "title",
-            "versions",
-            "git_branch",
-            "forked_from",
-            "resumed_from",
-            "agent_ids",
-        ]
+    Session.objects.filter(pk=session.pk).update(
+        project=session.project,
+        title=session.title,
+        versions=session.versions,
+        git_branch=session.git_branch,
+        forked_from=session.forked_from,
+        resumed_from=session.resumed_from,
+        agent_ids=session.agent_ids,
     )

@@ -1,4 +1,4 @@
-"""The names that plugins bring, exploded at catalogue changes; written by telemetry.attribution only."""
+"""The names that plugins bring, exploded at catalogue changes by telemetry.attribution."""
 
 from django.db import models
 
@@ -7,7 +7,7 @@ from telemetry.taxonomy import Source
 
 
 class AttributionRow(models.Model):
-    """A name and the item it stands for. A renamed or removed item keeps its row, with `valid_to`."""
+    """A name and the item it stands for. A renamed or removed item keeps its row: `valid_to`."""
 
     source = models.CharField(max_length=16, choices=choices(Source))
     ref_id = models.CharField(max_length=200)
@@ -23,7 +23,7 @@ class AttributionRow(models.Model):
 
 
 class AttributionPlugin(AttributionRow):
-    """A plugin under the marketplace name that appears in transcripts' paths; aliases are more rows."""
+    """A plugin under the marketplace name that transcripts' paths show; aliases are more rows."""
 
     marketplace_name = models.CharField(max_length=200, help_text="As in …/plugins/cache/<name>/….")
     plugin_name = models.CharField(max_length=200, help_text="As in paths and qualified names.")

@@ -87,9 +87,10 @@ class Heartbeat(models.Model):
 class PendingChange(models.Model):
     """Something a consumer has not caught up with yet; written in the transaction that changed it.
 
-    `consumer` is `rollups` (kind `day`, key an ISO day) or `mirror` (kind `session`, key a session's
-    primary key; kind `table`, key a mirrored table; kind `day`, key an ISO day of rolled-up rows;
-    kind `rebuild`). A consumer works off the rows up to the highest id it saw, then deletes those.
+    `consumer` is `rollups` (kind `day`, key an ISO day), `attribution` (kind `all`) or `mirror`
+    (kind `session`, key a session's primary key; kind `table`, key a mirrored table; kind `day`,
+    key an ISO day of rolled-up rows; kind `rebuild`). A consumer works off the rows up to the
+    highest id it saw, then deletes those.
     """
 
     consumer = models.CharField(max_length=16)

@@ -75,7 +75,7 @@ class UsageSessionHookDaily(Contribution):
 
 
 class UsageSessionDriftDaily(Contribution):
-    """Unknown things in one session's lines on one day; `day` is 1970-01-01 for lines without a time."""
+    """Unknown things in one session's lines on one day; 1970-01-01 for lines without a time."""
 
     kind = models.CharField(
         max_length=16, help_text="record, block, key, version, attachment, system."

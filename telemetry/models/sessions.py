@@ -86,7 +86,7 @@ class TranscriptSegment(models.Model):
 
 
 class Session(models.Model):
-    """One Claude Code session id of one person; its transcript is every line that carries the id."""
+    """One Claude Code session id of one person; its transcript is every line with that id."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="sessions")
     session_id = models.CharField(max_length=200)
@@ -213,7 +213,7 @@ class Tombstone(models.Model):
 
 
 class DoomedBlob(models.Model):
-    """A stored object whose rows are gone; it is deleted after the commit, and retried until it is."""
+    """A stored object whose rows are gone; deleted after the commit, retried until it is."""
 
     blob = models.CharField(max_length=255, unique=True)
     created_at = models.DateTimeField()

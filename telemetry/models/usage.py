@@ -1,4 +1,6 @@
-"""What was derived from transcripts: events, responses, summaries. Written in bulk by telemetry.store."""
+"""What was derived from transcripts: events, responses, summaries; see telemetry.store."""
+
+from enum import StrEnum
 
 from django.conf import settings
 from django.db import models
@@ -7,9 +9,9 @@ from telemetry.models.sessions import Session
 from telemetry.taxonomy import EventKind, Evidence, ItemKind, Outcome, Source
 
 
-def choices(vocabulary: type) -> list[tuple[str, str]]:
+def choices(vocabulary: type[StrEnum]) -> list[tuple[str, str]]:
     """Django choices of a closed vocabulary."""
-    return [(member.value, member.value or "none") for member in vocabulary]  # type: ignore[attr-defined]
+    return [(member.value, member.value or "none") for member in vocabulary]
 
 
 class Derived(models.Model):
@@ -59,7 +61,7 @@ class Attributed(models.Model):
 
 
 class UsageEvent(Derived, Attributed):
-    """One observable act. `id` is 63 bits of a hash of its tool_use id, or of line uuid and command."""
+    """One observable act; `id` is 63 hash bits of its tool_use id, or of line uuid and command."""
 
     id = models.BigIntegerField(primary_key=True)
     session_file = models.CharField(max_length=300)

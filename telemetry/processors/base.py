@@ -65,17 +65,31 @@ class Claim(msgspec.Struct):
     session_pk: int
     token: int
 
-    def fence(self) -> ProcessorState:
-        """The claim's state row, locked; raises ClaimLost. To be called in the transaction that
-        commits the work."""
-        rows = ProcessorState.objects.select_for_update()
-        state = rows.filter(pk=self.state_pk, claim_token=self.token).first()
-        if state is None:
+    def finish(
+        self, processor: "Processor", content_hash: str, *, now: datetime, report: Any = None
+    ) -> None:
+        """Write down what was processed, in the transaction of the work; a session that grew
+        meanwhile stays due. Raises ClaimLost when another worker took over."""
+        current = Session.objects.filter(pk=self.session_pk).values_list("content_hash", flat=True)
+        grown = next(iter(current), None) != content_hash
+        changes: dict[str, Any] = {
+            "content_hash": content_hash,
+            "version": processor.version,
+            "attempts": 0,
+            "error": "",
+            "claimed_by": "",
+            "processed_at": now,
+            "status": ProcessorState.Status.DUE if grown else ProcessorState.Status.DONE,
+            "due_at": now if grown else None,
+        }
+        if report is not None:
+            changes["report"] = report
+        mine = ProcessorState.objects.filter(pk=self.state_pk, claim_token=self.token)
+        if not mine.update(**changes):
             raise ClaimLost(
                 f"Another worker took over session {self.session_pk}.",
                 fix="Nothing is lost: the other worker does it.",
             )
-        return state
 
 
 class Processor(ABC):
@@ -96,8 +110,10 @@ class Processor(ABC):
 
     @abstractmethod
     def store(self, session: Session, found: Any, *, claim: Claim, now: datetime) -> bool:
-        """Keep what `read` found; False when it has to wait for `settle`. Opens its own
-        transaction, calls `claim.fence` in it and ends with `mark_done`."""
+        """Keep what `read` found, in a transaction of its own that ends with `claim.finish`.
+
+        False when it has to wait for `settle`.
+        """
 
     def settle(  # noqa: B027 - an optional hook
         self, waiting: "Waiting", *, read_all: "ReadAll", now: datetime
@@ -148,33 +164,6 @@ def jobs_of(session_pks: list[int]) -> dict[int, Job]:
         )
         for session in sessions
     }
-
-
-def mark_done(
-    state: ProcessorState,
-    *,
-    processor: Processor,
-    content_hash: str,
-    now: datetime,
-    report: Any = None,
-) -> None:
-    """Write down what was processed; a session that grew meanwhile stays due.
-
-    In the transaction of the work, after `Claim.fence`.
-    """
-    current = Session.objects.filter(pk=state.session_id).values_list("content_hash", flat=True)
-    grown = current.first() != content_hash
-    state.content_hash = content_hash
-    state.version = processor.version
-    state.attempts = 0
-    state.error = ""
-    state.claimed_by = ""
-    state.processed_at = now
-    state.status = ProcessorState.Status.DUE if grown else ProcessorState.Status.DONE
-    state.due_at = now if grown else None
-    if report is not None:
-        state.report = report
-    state.save()
 
 
 def _read_runs(runs: list[tuple[int, int, str]]) -> Iterator[bytes]:

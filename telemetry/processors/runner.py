@@ -5,9 +5,10 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
+from django.db import DatabaseError, connection, transaction
 
 from telemetry.models import ProcessorState, Session
 from telemetry.pool import Here, Pool, worker_pool
@@ -28,6 +29,10 @@ logger = logging.getLogger(__name__)
 BATCH_SESSIONS = 1000
 BATCH_BYTES = 512 * 1024 * 1024
 """One batch: what is claimed at once. Sessions that overlap are settled at its end."""
+
+GROUP_SESSIONS = 64
+GROUP_BYTES = 32 * 1024 * 1024
+"""One commit: long enough to pay, short enough for an upload to wait for."""
 
 
 class RunReport(msgspec.Struct):
@@ -94,6 +99,15 @@ def process_session(processor: Processor, session: Session, *, now: datetime) ->
     processor.end()
 
 
+class _Found(NamedTuple):
+    """What was read of a claimed session, or the exception that reading ended in."""
+
+    claim: Claim
+    session: Session
+    found: Any
+    size: int
+
+
 class _Batch:
     """One batch of claimed sessions of one processor."""
 
@@ -110,24 +124,21 @@ class _Batch:
         self.now = now
         self.report = report
         self.progress = progress
+        self.group: list[_Found] = []
+        self.waiting: Waiting = []
 
     def run(self, claims: Sequence[Claim]) -> None:
         pks = [claim.session_pk for claim in claims]
         sessions = Session.objects.select_related("user").in_bulk(pks)
         jobs = jobs_of(pks)
-        waiting: Waiting = []
         self.processor.begin()
         for (claim, job), found in self.pool.map(
             self._readable(claims, jobs), partial(read_job, self.processor.name)
         ):
-            session = sessions[claim.session_pk]
-            self._store(claim, session, found, waiting)
-            self.report.sessions += 1
-            self.report.bytes += job.size
-            if self.progress is not None:
-                self.progress(self.report)
-        if waiting:
-            self.processor.settle(waiting, read_all=self.pool.map, now=self.now())
+            self._put(_Found(claim, sessions[claim.session_pk], found, job.size))
+        self._flush()
+        if self.waiting:
+            self.processor.settle(self.waiting, read_all=self.pool.map, now=self.now())
         self.processor.end()
 
     def _readable(
@@ -143,19 +154,53 @@ class _Batch:
                 skip(claim)
                 self.report.skipped += 1
 
-    def _store(self, claim: Claim, session: Session, found: Any, waiting: Waiting) -> None:
+    def _put(self, found: "_Found") -> None:
+        self.group.append(found)
+        if (
+            connection.vendor != "sqlite"
+            or len(self.group) >= GROUP_SESSIONS
+            or sum(one.size for one in self.group) >= GROUP_BYTES
+        ):
+            self._flush()
+
+    def _flush(self) -> None:
+        """Store what was read. Several sessions share a commit on SQLite, which writes each page
+        once for all of them; a session that fails takes none of the others with it."""
+        group, self.group = self.group, []
+        if len(group) == 1:
+            self._store(group[0])
+        elif group:
+            noted = (len(self.waiting), msgspec.structs.replace(self.report))
+            try:
+                with transaction.atomic():
+                    for found in group:
+                        self._store(found)
+            except DatabaseError:
+                logger.exception("a commit of %d sessions failed; storing each alone", len(group))
+                del self.waiting[noted[0] :]
+                self.report.failed, self.report.quarantined = noted[1].failed, noted[1].quarantined
+                for found in group:
+                    self._store(found)
+        for found in group:
+            self.report.sessions += 1
+            self.report.bytes += found.size
+        if group and self.progress is not None:
+            self.progress(self.report)
+
+    def _store(self, one: "_Found") -> None:
+        found = one.found
         try:
             if isinstance(found, FileNotFoundError):
-                found = read_job(self.processor.name, jobs_of([session.pk])[session.pk])
+                found = read_job(self.processor.name, jobs_of([one.session.pk])[one.session.pk])
             if isinstance(found, Exception):
                 raise found
-            if not self.processor.store(session, found, claim=claim, now=self.now()):
-                waiting.append((claim, session))
+            if not self.processor.store(one.session, found, claim=one.claim, now=self.now()):
+                self.waiting.append((one.claim, one.session))
         except ClaimLost:
-            logger.info("session %s was taken over by another worker", session.pk)
+            logger.info("session %s was taken over by another worker", one.session.pk)
         except Exception as error:
-            logger.exception("processor %s failed on session %s", self.processor.name, session.pk)
-            status = give_back(claim, error, now=self.now())
+            logger.exception("%s failed on session %s", self.processor.name, one.session.pk)
+            status = give_back(one.claim, error, now=self.now())
             self.report.failed += status == ProcessorState.Status.FAILED
             self.report.quarantined += status == ProcessorState.Status.QUARANTINED
 

@@ -1,5 +1,6 @@
 """The `usage` processor: transcripts to events, responses, summaries and daily contributions."""
 
+import contextlib
 import logging
 from collections.abc import Iterable
 from datetime import datetime
@@ -12,7 +13,7 @@ from accounts.errors import AgnesError
 from telemetry.attribution import catalogue_version
 from telemetry.events import USAGE_PROCESSOR_VERSION, SessionRows, derive
 from telemetry.extracts import extract
-from telemetry.models import PendingChange, Session, UsageSessionSummary
+from telemetry.models import PendingChange, Session
 from telemetry.ownership import FamilyPlan, claim_identities, plan_family
 from telemetry.processors.base import (
     Claim,
@@ -22,7 +23,6 @@ from telemetry.processors.base import (
     ReadAll,
     Waiting,
     jobs_of,
-    mark_done,
 )
 from telemetry.processors.claims import give_back
 from telemetry.resolver import Resolver
@@ -73,12 +73,12 @@ class UsageProcessor(Processor):
     def store(self, session: Session, found: SessionRows, *, claim: Claim, now: datetime) -> bool:
         with transaction.atomic():
             lock_person(session.user_id)
-            state = claim.fence()
-            if not claim_identities(session, found.keys):
+            claimed = claim_identities(session, found.keys)
+            if not claimed.alone:
                 return False
-            new = not UsageSessionSummary.objects.filter(pk=session.pk).exists()
-            replace_sessions([(session, found)], resolver=self._catalogue(), now=now, new=new)
-            mark_done(state, processor=self, content_hash=session.content_hash, now=now)
+            pair = (session, found)
+            replace_sessions([pair], resolver=self._catalogue(), now=now, new=claimed.new)
+            claim.finish(self, session.content_hash, now=now)
         return True
 
     def settle(self, waiting: Waiting, *, read_all: ReadAll, now: datetime) -> None:
@@ -153,11 +153,8 @@ class UsageProcessor(Processor):
                 now=now,
             )
             for claim in claims:
-                try:
-                    state = claim.fence()
-                except ClaimLost:
-                    continue  # its next worker stores the same rows again
-                mark_done(state, processor=self, content_hash=hashes[claim.session_pk], now=now)
+                with contextlib.suppress(ClaimLost):  # then its next worker stores the same
+                    claim.finish(self, hashes[claim.session_pk], now=now)
         return True
 
     def _catalogue(self) -> Resolver:

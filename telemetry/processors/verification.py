@@ -9,7 +9,7 @@ from django.db import transaction
 
 from telemetry.drift import Drift
 from telemetry.models import Session
-from telemetry.processors.base import Claim, Job, Processor, mark_done
+from telemetry.processors.base import Claim, Job, Processor
 from telemetry.transcripts import (
     Line,
     Tally,
@@ -51,14 +51,9 @@ class VerificationProcessor(Processor):
         return _Inspector(job).inspect()
 
     def store(self, session: Session, found: Integrity, *, claim: Claim, now: datetime) -> bool:
+        report = msgspec.to_builtins(found)
         with transaction.atomic():
-            mark_done(
-                claim.fence(),
-                processor=self,
-                content_hash=session.content_hash,
-                now=now,
-                report=msgspec.to_builtins(found),
-            )
+            claim.finish(self, session.content_hash, now=now, report=report)
         return True
 
 
