@@ -52,7 +52,7 @@ def start_process(log: Path, *, ttl: float, hold: float) -> subprocess.Popen[byt
     database = str(connection.settings_dict["NAME"])
     return subprocess.Popen(
         [sys.executable, "-c", CHILD, database, str(log), str(ttl), str(hold)],
-        env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"},
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "agnes_project.settings"},
     )
 
 
@@ -175,15 +175,16 @@ def test_after_a_killed_holder_the_next_takes_over_when_the_lease_runs_out(tmp_p
     log = tmp_path / "log"
     process = start_process(log, ttl=0.5, hold=60)
     while not (log.exists() and log.read_text().endswith("\n")):
+        assert process.poll() is None, "the other process died before it took the lease"
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     row = Lease.objects.get()
     dead = Held("job", row.owner, row.token, MINUTE)
-    held = None
-    while held is None:
-        held = take("job", ttl=MINUTE)
+    end = time.monotonic() + 30
+    while (held := take("job", ttl=MINUTE)) is None and time.monotonic() < end:
         time.sleep(0.01)
+    assert held is not None
     assert held.token == dead.token + 1
     with pytest.raises(LeaseLost), transaction.atomic():
         dead.check()
