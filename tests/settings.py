@@ -18,7 +18,7 @@ if "TEST_FOLDER" not in os.environ:
 _own = Path(os.environ["TEST_FOLDER"]) / os.environ.get("PYTEST_XDIST_WORKER", "main")
 # The type checker reads this file too, and needs no folder.
 if "PYTEST_VERSION" in os.environ:
-    _own.mkdir(mode=0o700, parents=True)
+    _own.mkdir(parents=True, exist_ok=True)
 for _name in list(os.environ):
     if _name.startswith(("AGNES_", "USAGE_", "SCHEDULER_")) and _name != "AGNES_TEST_DB":
         del os.environ[_name]
