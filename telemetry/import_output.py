@@ -69,7 +69,7 @@ class Output:
         *,
         skipped: Mapping[str, int],
         seconds: float,
-        processed: Mapping[str, int] | None,
+        processed: Mapping[str, Any] | None,
         totals: Mapping[str, int],
     ) -> None:
         """The summary; `processed` is None when the import only stored."""
@@ -93,7 +93,11 @@ class Output:
         if processed is None:
             self.line("Nothing was processed: usage_process or the worker does that.")
         else:
-            self.line(f"processed: {_listed(processed) or 'nothing was due'}")
+            problem = processed.get("mirror_problem", "")
+            counts = {name: count for name, count in processed.items() if isinstance(count, int)}
+            self.line(f"processed: {_listed(counts)}")
+            if problem:
+                self.line(f"The mirror is behind: {problem}. Run usage_mirror rebuild.")
         self.line(f"in all: {_listed(totals)}")
 
     def _draw(self) -> None:

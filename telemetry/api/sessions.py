@@ -1,7 +1,5 @@
 """Sessions over HTTP: uploading transcripts."""
 
-from importlib import import_module
-
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest
@@ -152,4 +150,6 @@ def _answer(upload: Upload) -> UploadAnswer:
 
 
 def _enqueue_processing() -> None:
-    import_module("telemetry.tasks").enqueue_processing()
+    from telemetry.tasks import enqueue_processing
+
+    enqueue_processing()

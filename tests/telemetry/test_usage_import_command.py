@@ -29,6 +29,7 @@ from telemetry.models import (
     TranscriptFile,
     TranscriptRevision,
     TranscriptSegment,
+    UsageSessionSummary,
 )
 from telemetry.tombstones import leave_tombstone, person_digest
 from tests.telemetry.transcript_lines import line, session_of, transcript
@@ -333,6 +334,19 @@ def test_a_terminal_sees_progress_and_a_pipe_none(corpus: Path) -> None:
 
     assert "of 12 files" in terminal.getvalue()
     assert pipe.getvalue() == ""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_import_goes_on_to_the_figures(corpus: Path) -> None:
+    out = io.StringIO()
+
+    arguments = ["usage_import", str(corpus), "--user", "ada", "--json", "--processes", "1"]
+    call_command(*arguments, stdout=out)
+
+    told = json.loads(out.getvalue())
+    assert (told["processed"]["failed"], told["processed"]["quarantined"]) == (0, 0)
+    assert UsageSessionSummary.objects.filter(user__username="ada").count() == 6
+    assert not ProcessorState.objects.filter(due_at__isnull=False).exists()
 
 
 def importer(corpus: Path, *, processes: int) -> subprocess.Popen[bytes]:

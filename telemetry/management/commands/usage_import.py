@@ -5,7 +5,6 @@ from argparse import ArgumentParser
 from collections import defaultdict
 from collections.abc import Iterable
 from concurrent.futures.process import BrokenProcessPool
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -125,11 +124,15 @@ class Command(BaseCommand):
                     verify=options["verify"],
                 )
 
-    def _process(self, processes: int) -> dict[str, int]:
+    def _process(self, processes: int) -> dict[str, Any]:
         """Everything that is due, up to the pages: processors, rollups, mirror."""
         # Loaded late: an import that only stores needs neither DuckDB nor prices.
-        report = import_module("telemetry.processors.runner").run_until_idle(processes=processes)
-        import_module("telemetry.rollups").refresh(now=timezone.now())
-        import_module("telemetry.mirror").sync(now=timezone.now())
-        counts = {name: getattr(report, name) for name in ("sessions", "failed", "quarantined")}
-        return {name: count for name, count in counts.items() if count}
+        from telemetry.processing import process_due
+
+        done = process_due(processes=processes)
+        counts = {
+            "runs_of_processors": done.sessions,
+            "failed": done.failed,
+            "quarantined": done.quarantined,
+        }
+        return counts | ({"mirror_problem": done.mirror_problem} if done.mirror_problem else {})
