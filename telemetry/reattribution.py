@@ -57,13 +57,13 @@ def reattribute_due(*, now: datetime, batch: int = BATCH) -> Reattributed | None
     Due is what the catalogue queued, and a builtin list newer than the one last worked with.
     Raises LeaseTaken while another process does it.
     """
-    last = PendingChange.objects.filter(consumer=CONSUMER).order_by("-pk").first()
-    if last is None and _last_builtin_version() == BUILTIN_VERSION:
+    marks = list(PendingChange.objects.filter(consumer=CONSUMER).values_list("pk", flat=True))
+    if not marks and _last_builtin_version() == BUILTIN_VERSION:
         return None
     with lease("attribution", ttl=LEASE_TTL) as held:
         report = reattribute(now=now, batch=batch, held=held)
-        if last is not None:
-            PendingChange.objects.filter(consumer=CONSUMER, pk__lte=last.pk).delete()
+        # Exactly those seen: another transaction may yet commit one with a lower key.
+        PendingChange.objects.filter(pk__in=marks).delete()
     return report
 
 

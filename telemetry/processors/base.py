@@ -99,7 +99,7 @@ class Processor(ABC):
     version: ClassVar[int]
 
     def begin(self) -> None:  # noqa: B027 - an optional hook
-        """Before each batch of sessions; nothing, unless overridden."""
+        """Before sessions are stored, in their transaction; nothing, unless overridden."""
 
     def end(self) -> None:  # noqa: B027 - an optional hook
         """After each batch of sessions; nothing, unless overridden."""

@@ -131,13 +131,13 @@ class _Batch:
         pks = [claim.session_pk for claim in claims]
         sessions = Session.objects.select_related("user").in_bulk(pks)
         jobs = jobs_of(pks)
-        self.processor.begin()
         for (claim, job), found in self.pool.map(
             self._readable(claims, jobs), partial(read_job, self.processor.name)
         ):
             self._put(_Found(claim, sessions[claim.session_pk], found, job.size))
         self._flush()
         if self.waiting:
+            self.processor.begin()
             self.processor.settle(self.waiting, read_all=self.pool.map, now=self.now())
         self.processor.end()
 
@@ -167,12 +167,11 @@ class _Batch:
         """Store what was read. Several sessions share a commit on SQLite, which writes each page
         once for all of them; a session that fails takes none of the others with it."""
         group, self.group = self.group, []
-        if len(group) == 1:
-            self._store(group[0])
-        elif group:
+        if group:
             noted = (len(self.waiting), msgspec.structs.replace(self.report))
             try:
                 with transaction.atomic():
+                    self.processor.begin()
                     for found in group:
                         self._store(found)
             except DatabaseError:
