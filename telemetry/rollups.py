@@ -167,7 +167,8 @@ def refresh(*, now: datetime, budget: timedelta | None = BUDGET) -> int:
     with leases.lease("rollups", ttl=LEASE) as held:
         days = sorted(marks, reverse=True)
         for at in range(0, len(days), DAYS_AT_ONCE):
-            if end is not None and time.monotonic() >= end:
+            # One batch at least, so that even a slow machine gets through.
+            if at and end is not None and time.monotonic() >= end:
                 break
             batch = days[at : at + DAYS_AT_ONCE]
             _replace_days(batch, [pk for day in batch for pk in marks[day]], held)

@@ -44,13 +44,12 @@ def published_path() -> Path:
 
 
 def config(**limits: Any) -> dict[str, Any]:
-    """DuckDB settings of every connection: bounded memory, UTC, nothing from the network."""
+    """DuckDB settings of every connection: bounded memory, nothing from the network."""
     return {
         # Its own: DuckDB's spill files have fixed names, so two processes in one folder collide.
         "temp_directory": str(folder() / f"spill-{os.getpid()}-{secrets.token_hex(4)}"),
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
-        "TimeZone": "UTC",
         **limits,
     }
 
@@ -149,6 +148,8 @@ def _attach(path: Path, limits: dict[str, Any]) -> duckdb.DuckDBPyConnection:
     # would be the old file for as long as anybody reads it.
     database = duckdb.connect(":memory:", config=config(**limits))
     try:
+        # Questions may cut instants into days; those are UTC days on a server anywhere.
+        database.execute("SET GLOBAL TimeZone = 'UTC'")
         literal = str(path).replace("'", "''")
         database.execute(f"ATTACH '{literal}' AS {CATALOG} (READ_ONLY)")
         database.execute(f"USE {CATALOG}")

@@ -197,8 +197,9 @@ def _apply(
     now: datetime,
 ) -> None:
     with BuildFile(path) as build:
-        for kind, keys in _units(pending):
-            if deadline.passed:
+        for done, (kind, keys) in enumerate(_units(pending)):
+            # One unit at least, so that even a slow machine gets through.
+            if done and deadline.passed:
                 break
             _apply_unit(build, kind, keys, report)
             pending.done(kind, keys)

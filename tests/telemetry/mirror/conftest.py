@@ -1,0 +1,17 @@
+"""A mirror folder of the test's own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from telemetry import mirror
+
+
+@pytest.fixture(autouse=True)
+def mirror_folder(tmp_path: Path, settings: Settings) -> Iterator[Path]:
+    settings.AGNES_MIRROR_DIR = tmp_path / "mirror"
+    mirror.close()
+    yield tmp_path / "mirror"
+    mirror.close()
