@@ -14,11 +14,11 @@ LATEST_VERSION = (2, 1, 286)
 
 RECORD_TYPES = _names(
     """
-    user assistant system attachment progress summary ai-title custom-title agent-name agent-
-    color agent-setting tag last-prompt mode permission-mode pr-link worktree-state relocated
-    bridge-session cost-state atis-latch frame-link continued-in ended-by-model file-history-
-    snapshot file-history-delta queue-operation content-replacement fork-context-ref history-
-    suppression attribution-snapshot turn_end launched started result
+    user assistant system attachment progress summary ai-title custom-title agent-name
+    agent-color agent-setting tag last-prompt mode permission-mode pr-link worktree-state relocated
+    bridge-session cost-state atis-latch frame-link continued-in ended-by-model
+    file-history-snapshot file-history-delta queue-operation content-replacement fork-context-ref
+    history-suppression attribution-snapshot turn_end launched started result
     """
 )
 
