@@ -1,14 +1,15 @@
 """Processes that read transcripts side by side. Imports no models: Django starts in each later."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Any
 
-AHEAD = 2
-"""Jobs handed over beyond those being worked on, so that no process waits for the next."""
+AHEAD = 16
+"""Jobs handed over beyond those being worked on, so that a long one does not keep all waiting."""
 
 
 class Pool:
@@ -25,32 +26,31 @@ class Pool:
     def map(
         self, pairs: Iterable[tuple[Any, Any]], function: Callable[[Any], Any]
     ) -> Iterator[tuple[Any, Any]]:
-        """(first, function(second)) of each pair as they are ready, or (first, exception)."""
-        waiting = iter(pairs)
-        running: dict[Future[Any], tuple[Any, Any]] = {}
-        suspects: list[tuple[Any, Any]] = []
-        while True:
-            for pair in waiting:
-                running[self._submit(function, pair[1])] = pair
-                if len(running) >= self.processes + AHEAD:
-                    break
-            if not running:
-                break
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                pair = running.pop(future)
-                error = future.exception()
-                if isinstance(error, BrokenProcessPool):
-                    suspects.append(pair)
-                else:
-                    yield pair[0], error if error is not None else future.result()
-            if suspects:
-                suspects += [pair for future, pair in running.items()]
-                running.clear()
-                self.close()
-                for pair in suspects:
-                    yield pair[0], self._alone(function, pair[1])
-                suspects.clear()
+        """(first, function(second)) of each pair, or (first, exception), in their order."""
+        running: deque[tuple[Future[Any], tuple[Any, Any]]] = deque()
+        for pair in pairs:
+            running.append((self._submit(function, pair[1]), pair))
+            if len(running) >= self.processes + AHEAD:
+                yield self._next(running, function)
+        while running:
+            yield self._next(running, function)
+
+    def _next(
+        self,
+        running: deque[tuple[Future[Any], tuple[Any, Any]]],
+        function: Callable[[Any], Any],
+    ) -> tuple[Any, Any]:
+        future, (first, job) = running.popleft()
+        error = future.exception()
+        if not isinstance(error, BrokenProcessPool):
+            return first, future.result() if error is None else error
+        # Whoever broke the pool took the others with it: this one goes alone, the rest anew.
+        self.close()
+        result = self._alone(function, job)
+        rest = [pair for _, pair in running]
+        running.clear()
+        running.extend((self._submit(function, pair[1]), pair) for pair in rest)
+        return first, result
 
     def close(self) -> None:
         if self._executor is not None:

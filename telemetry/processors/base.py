@@ -132,7 +132,7 @@ Waiting = list[tuple[Claim, Session]]
 
 ReadAll = Callable[[Iterable[tuple[Any, Any]], Callable[[Any], Any]], Iterable[Any]]
 """`read_all(pairs, function)` applies a function to the second of each pair, perhaps in other
-processes, and yields (first, result or exception) in any order."""
+processes, and yields (first, result or exception) in their order."""
 
 
 def jobs_of(session_pks: list[int]) -> dict[int, Job]:

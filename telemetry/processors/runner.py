@@ -61,8 +61,9 @@ def run_until_idle(
 ) -> RunReport:
     """Process all that is due now, one processor after the other.
 
-    `processes` read transcripts side by side; this process stores. After `seconds` no further batch
-    is begun. Safe to run any number of times, anywhere, at once.
+    `processes` read transcripts side by side; this process stores, in the order in which they
+    became due, so that between people the first copy holds. After `seconds` no further batch is
+    begun. Safe to run any number of times, anywhere, at once.
     """
     report = RunReport()
     ends = None if seconds is None else time.monotonic() + seconds
