@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -85,13 +86,14 @@ def stored_state(user: User, name: str) -> list[dict[str, Any]]:
 
 def held_elsewhere(user: User, chunks: Iterable[bytes]) -> int:
     """How many lines, responses and tool calls in these lines another person brought first."""
-    keys = sorted(_identity_keys(chunks))
     holders: dict[int, int] = {}
-    for at in range(0, len(keys), BATCH):
-        rows = IdentityKey.objects.filter(key__in=keys[at : at + BATCH])
-        for session in rows.values_list("session_pk", flat=True):
-            holders[session] = holders.get(session, 0) + 1
-    return sum(holders[session] for session in _of_others(user, list(holders)))
+    keys = _identity_keys(chunks)
+    # Only keys that are known stay in memory, so a long transcript of one's own takes none.
+    while batch := set(islice(keys, BATCH)):
+        rows = IdentityKey.objects.filter(key__in=batch)
+        holders.update(rows.values_list("key", "session_pk"))
+    others = set(_of_others(user, sorted(set(holders.values()))))
+    return sum(session in others for session in holders.values())
 
 
 def _base(user: User, name: str, base: tuple[int, str]) -> TranscriptRevision:
@@ -115,14 +117,13 @@ def _of_others(user: User, sessions: Sequence[int]) -> Iterator[int]:
         yield from rows.values_list("pk", flat=True)
 
 
-def _identity_keys(chunks: Iterable[bytes]) -> set[int]:
-    keys: set[int] = set()
+def _identity_keys(chunks: Iterable[bytes]) -> Iterator[int]:
+    """In order of the lines; repeated where lines repeat."""
     for raw in read_lines(chunks, Tally(too_long=[])):
         decoded = decode_line(raw)
         if decoded is not None and decoded.line.uuid:
-            keys.add(identity_key("line", decoded.line.uuid))
-            keys.update(_message_keys(decoded.line))
-    return keys
+            yield identity_key("line", decoded.line.uuid)
+            yield from _message_keys(decoded.line)
 
 
 def _message_keys(line: Line) -> Iterator[int]:

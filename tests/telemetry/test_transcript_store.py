@@ -13,7 +13,7 @@ from django.core.files.base import ContentFile
 from django.db import connection
 
 from accounts.models import User
-from telemetry import preparation, refusals, transcript_blobs, transcript_store
+from telemetry import preparation, processors, refusals, transcript_blobs, transcript_store
 from telemetry.models import (
     DoomedBlob,
     ProcessorState,
@@ -189,6 +189,10 @@ def test_a_session_gets_its_rows_and_is_due_for_every_processor(ada: User) -> No
     assert (session.session_id, session.session_file, session.size) == (SID, NAME, len(content))
     due = ProcessorState.objects.filter(session=session, status="due", due_at=NOW, attempts=0)
     assert set(due.values_list("processor", flat=True)) == set(PROCESSORS)
+
+
+def test_due_rows_are_made_for_exactly_the_registered_processors() -> None:
+    assert set(PROCESSORS) == set(processors.names())
 
 
 def test_a_processed_session_is_due_again_when_a_subagent_file_arrives(ada: User) -> None:

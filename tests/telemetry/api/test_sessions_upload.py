@@ -11,6 +11,7 @@ import pytest
 import zstandard
 from django.test import Client
 from django.utils import timezone
+from django_q.models import OrmQ
 from pytest_django import Settings
 
 from accounts.models import AuditEvent, User
@@ -112,6 +113,13 @@ def test_an_upload_is_stored_and_answered(upload: Upload) -> None:
         "queued": True,
     }
     assert Session.objects.get().session_id == SID
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_upload_is_queued_for_processing_at_once(upload: Upload) -> None:
+    upload()
+
+    assert OrmQ.objects.count() == 1
 
 
 def test_the_same_upload_again_changes_nothing(upload: Upload) -> None:
