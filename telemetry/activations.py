@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from telemetry.extracts import SKILL_TOOLS, Act, Extract
+from telemetry.identified import SKILL_TOOLS, Act, Extract
 
 
 class Pairs(NamedTuple):

@@ -1,5 +1,6 @@
 """Format drift: record types, block types, keys and versions that telemetry does not know."""
 
+from bisect import insort
 from collections.abc import Iterator
 from hashlib import blake2b
 
@@ -13,8 +14,10 @@ from telemetry.format_known import (
 )
 from telemetry.transcripts import Block, Decoded, Progress
 
-MAX_NAMES = 200
-"""Distinct names kept for a session; a file of random keys must not fill the database."""
+MAX_NAMES = 100
+"""Names kept of each kind, the first in the alphabet; a file of random keys must not fill the
+database. The lines of all others are counted together."""
+OTHERS = "(others)"
 
 _PLAIN_TYPES = frozenset({"user", "assistant", "progress"})
 
@@ -23,7 +26,10 @@ class Drift:
     """Unknown things by kind and name, with the lines they were on."""
 
     def __init__(self) -> None:
-        self.found: dict[tuple[str, str], dict[str, int]] = {}
+        self._found: dict[str, dict[str, dict[str, int]]] = {}
+        """Kind, name, line: time in ms."""
+        self._names: dict[str, list[str]] = {}
+        """The names kept of each kind, sorted."""
         self._known_versions: set[str] = set()
 
     def notice(self, decoded: Decoded, identity: str | None, raw: bytes, at: int) -> None:
@@ -67,12 +73,31 @@ class Drift:
 
     def items(self) -> Iterator[tuple[str, str, dict[str, int]]]:
         """Kind, name, and the time in ms of each line that showed it."""
-        for (kind, name), lines in self.found.items():
-            yield kind, name, lines
+        for kind, names in self._found.items():
+            for name, lines in names.items():
+                yield kind, name, lines
 
     def _add(self, kind: str, name: str, line_key: str, at: int) -> None:
-        key = (kind, name[:200])
-        if key not in self.found and len(self.found) >= MAX_NAMES:
-            key = (kind, "(others)")
-        lines = self.found.setdefault(key, {})
-        lines[line_key] = min(at, lines.get(line_key, at))
+        names = self._found.setdefault(kind, {})
+        name = name[:200]
+        if name not in names:
+            name = self._make_room(kind, name)
+        _merge(names.setdefault(name, {}), {line_key: at})
+
+    def _make_room(self, kind: str, name: str) -> str:
+        """Keep a new name, or say under which its lines are counted. Which names are kept in the
+        end does not depend on the order in which they were met."""
+        kept = self._names.setdefault(kind, [])
+        if len(kept) >= MAX_NAMES:
+            names = self._found[kind]
+            others = names.setdefault(OTHERS, {})
+            if name > kept[-1]:
+                return OTHERS
+            _merge(others, names.pop(kept.pop()))
+        insort(kept, name)
+        return name
+
+
+def _merge(into: dict[str, int], lines: dict[str, int]) -> None:
+    for line_key, at in lines.items():
+        into[line_key] = min(at, into.get(line_key, at))

@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from telemetry.extracts import AGENT_TOOLS, NO_TIME, SKILL_TOOLS, Act, Extract, Rank
 from telemetry.families import Family, Owned, split_family
 from telemetry.hooks import HookRun, settled
+from telemetry.identified import AGENT_TOOLS, NO_TIME, SKILL_TOOLS, Act, Extract, Rank
 from telemetry.identity import identity_key, pack_keys
 from telemetry.skill_paths import path_agrees
 from telemetry.summaries import Facts, Lineage, lineage_of, summarise
@@ -149,7 +149,7 @@ def _call_event(family: Family, call_id: str) -> EventRow:
         skill_name=act.named if tool == "Skill" else None,
         subagent_type=act.named if event_type is EventKind.SUBAGENT else None,
         command_name=act.named if tool == "SlashCommand" else None,
-        outcome=family.results.get(call_id, (0, Outcome.UNKNOWN.value))[1],
+        outcome=_outcome(family, call_id),
         activation_id=event_id if command or item_kind is not ItemKind.TOOL else None,
         stands_for_activation=item_kind is not ItemKind.TOOL,
         tool_use_id=call_id,
@@ -188,7 +188,12 @@ def _command_event(family: Family, key: str) -> EventRow:
 
 def _command_outcome(family: Family, call: str | None) -> str:
     """A typed command has no result of its own; with a call it ended as the call did."""
-    return family.results.get(call or "", (0, Outcome.UNKNOWN.value))[1]
+    return _outcome(family, call or "")
+
+
+def _outcome(family: Family, call_id: str) -> str:
+    result = family.results.get(call_id)
+    return Outcome.UNKNOWN.value if result is None else result[2]
 
 
 def _event(act: Act, **columns: object) -> EventRow:

@@ -10,23 +10,30 @@ from collections.abc import Set as AbstractSet
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-import msgspec
-
 from telemetry import hooks
-from telemetry.drift import Drift
+from telemetry.identified import (
+    AGENT_TOOLS,
+    NO_TIME,
+    SKILL_TOOLS,
+    Act,
+    Extract,
+    LineFact,
+    Rank,
+    earlier_act,
+    merge_responses,
+    response_of,
+)
 from telemetry.identity import identity_key
-from telemetry.outcomes import result_outcome
-from telemetry.prompts import is_person_typed, is_prompt, typed_command
+from telemetry.outcomes import TELLING, result_outcome
+from telemetry.prompts import first_text, is_person_typed, is_prompt, typed_command
 from telemetry.skill_paths import body_path
-from telemetry.surveys import SessionSeeker, is_subagent_file
+from telemetry.surveys import SessionSeeker, is_subagent_file, tells_session
 from telemetry.transcripts import (
-    MAX_COUNT,
     Block,
     Decoded,
     Line,
-    Message,
     Tally,
-    Usage,
+    bare,
     decode_content,
     decode_line,
     decode_progress,
@@ -35,112 +42,12 @@ from telemetry.transcripts import (
     read_lines,
 )
 
-NO_TIME = 1 << 62
-"""Sorts after every time in milliseconds."""
-
-AGENT_TOOLS = frozenset({"Task", "Agent"})
-SKILL_TOOLS = frozenset({"Skill", "SlashCommand"})
-
-Rank = tuple[bool, int, bool, str]
-"""Which copy of an identity tells its time: an inherited time or not, ms, sidechain, line."""
-
 
 class SourceFile(NamedTuple):
     """A file to read: its `TranscriptFile.name`, and a way to open each of its revisions."""
 
     name: str
     revisions: list[Callable[[], Iterable[bytes]]]
-
-
-class LineFact(msgspec.Struct, gc=False):
-    """A line that has an identity."""
-
-    at: int = NO_TIME
-    """Its own time in ms, NO_TIME where it tells none."""
-    type: str = ""
-    in_main: bool = False
-    is_prompt: bool = False
-
-
-class Response(msgspec.Struct, gc=False):
-    """An API answer: the maximum of each count over all its lines, the rest of the earliest one."""
-
-    rank: Rank
-    model: str | None
-    agent_id: str | None
-    context_skill: str | None
-    context_plugin: str | None
-    tokens: tuple[int, int, int, int, int, int]
-    """input, output, cache creation, of it 5-minute and 1-hour, cache read."""
-    final: bool = False
-
-
-class Act(msgspec.Struct, gc=False):
-    """A tool call or a typed command, as its earliest line shows it."""
-
-    rank: Rank
-    parent: str | None
-    tool: str | None
-    """The tool's name; None for a typed command."""
-    named: str | None
-    """The skill, agent or command it names, if any."""
-    typed: bool
-    """Whether the line itself says that a person typed it."""
-    brought_by: str | None
-    """The tool_use id or line that a machine-made command line follows."""
-    response: str | None
-    model: str | None
-    agent_id: str | None
-    cwd: str | None
-    git_branch: str | None
-    context_skill: str | None
-    context_plugin: str | None
-
-
-class Extract:
-    """Everything one session's lines say, by identity. Built by `extract`."""
-
-    def __init__(self, session_id: str) -> None:
-        self.session_id = session_id
-        self.lines: dict[str, LineFact] = {}
-        self.responses: dict[str, Response] = {}
-        self.calls: dict[str, Act] = {}
-        self.commands: dict[str, Act] = {}
-        """By line identity and name, parted by a space."""
-        self.results: dict[str, tuple[int, str]] = {}
-        """Latest result of a tool_use id: ms, outcome."""
-        self.result_lines: dict[str, str] = {}
-        """The tool_use id that a line brought a result for."""
-        self.hooks: dict[str, list[hooks.HookRun]] = {}
-        self.drift = Drift()
-        self.body_paths: dict[str, str] = {}
-        """marketplace/plugin/version/item by the tool_use id or line that brought the body."""
-        self.field_plugins: dict[str, set[str]] = {}
-        """attributionPlugin values by the attributionSkill they came with."""
-        self.versions: dict[str, int] = {}
-        self.projects: dict[str, int] = {}
-        self.branches: dict[str, int] = {}
-        self.titles: dict[str, tuple[int, int, str]] = {}
-        self.forks: set[str] = set()
-        self.agent_ids: set[str] = set()
-        self.bad: set[bytes] = set()
-        self.mended: set[bytes] = set()
-        self.held: set[int] = set()
-        """Keys of lines that were left out because somebody else holds them."""
-        self.line_count = 0
-
-    @property
-    def order(self) -> tuple[int, bool, str]:
-        """Place among a person's sessions: the lowest owns what several of them hold."""
-        first = min((fact.at for fact in self.lines.values()), default=NO_TIME)
-        return (first, bool(self.forks), self.session_id)
-
-    def keys(self) -> set[int]:
-        """The identity keys of all its lines, responses and calls."""
-        keys = self.held | {identity_key("line", line) for line in self.lines}
-        keys.update(identity_key("response", message) for message in self.responses)
-        keys.update(identity_key("call", call) for call in self.calls)
-        return keys
 
 
 def extract(
@@ -174,6 +81,10 @@ class _Gatherer:
         self.seeker = SessionSeeker(name)
         self.at = NO_TIME
         """Time of the last line that told one."""
+        self.neighbour: str | None = None
+        """The session of the last line that told one: a bad line goes with it."""
+        self.early_bad = 0
+        """Bad lines before the first such line; they go with that one."""
         self.homeless: list[_Entry] = []
         self.timeless: list[_Entry] = []
         self.cwd: str | None = None
@@ -187,10 +98,13 @@ class _Gatherer:
             number += 1
             decoded = decode_line(raw)
             if decoded is None:
-                self.count_bad(raw)
+                self.count_bad(1)
                 continue
             entry = _Entry(decoded, raw, number)
-            session_id = self.seeker.seek(decoded.line.sessionId)
+            line = decoded.line
+            session_id = self.seeker.seek(line.sessionId)
+            if session_id != self.neighbour and tells_session(line.type, line.uuid, line.sessionId):
+                self.settle_with(session_id)
             if session_id is None:
                 self.homeless.append(entry)
                 continue
@@ -201,13 +115,20 @@ class _Gatherer:
             self.place(entry, session_id)
         for entry in self.timeless:
             self.take(entry, NO_TIME, False)
-        for part in tally.too_long:
-            self.count_bad(part)
+        self.count_bad(len(tally.too_long))
 
-    def count_bad(self, raw: bytes) -> None:
-        if self.seeker.last in (None, self.into.session_id):
-            self.into.bad.add(blake2b(raw, digest_size=16).digest())
-            self.into.line_count += 1
+    def count_bad(self, number: int) -> None:
+        if self.neighbour is None:
+            self.early_bad += number
+        elif self.neighbour == self.into.session_id:
+            self.into.bad_lines += number
+            self.into.line_count += number
+
+    def settle_with(self, session_id: str | None) -> None:
+        self.neighbour = session_id
+        if session_id is not None and self.early_bad:
+            number, self.early_bad = self.early_bad, 0
+            self.count_bad(number)
 
     def place(self, entry: _Entry, session_id: str) -> None:
         """Give a line its time: its own, else the previous line's, else the next one's."""
@@ -229,16 +150,22 @@ class _Gatherer:
         line = entry.decoded.line
         into = self.into
         into.line_count += 1
-        identity = line.uuid
+        identity = line.uuid or None
         if identity is None and line.type in ("user", "assistant"):
-            identity = "raw:" + blake2b(entry.raw, digest_size=16).hexdigest()
-        if entry.decoded.mended:
-            into.mended.add(blake2b(entry.raw, digest_size=16).digest())
-        into.drift.notice(entry.decoded, identity, entry.raw, at)
+            identity = "raw:" + blake2b(bare(entry.raw), digest_size=16).hexdigest()
+        into.mended_lines += entry.decoded.mended
         if identity is None:
-            self.take_metadata(line, at, entry.number)
+            into.drift.notice(entry.decoded, None, entry.raw, at)
+            self.take_unnamed(line, at, entry.number)
+        elif self.take_identified(line, identity, at, told):
+            into.drift.notice(entry.decoded, identity, entry.raw, at)
+
+    def take_unnamed(self, line: Line, at: int, number: int) -> None:
+        """A line without an identity: what it carries may have one, else it is metadata."""
+        if line.type == "progress":
+            self.take_progress(line, "", at)
         else:
-            self.take_identified(line, identity, at, told)
+            self.take_metadata(line, at, number)
 
     def take_metadata(self, line: Line, at: int, number: int) -> None:
         """Titles are appended again and again; the last one holds."""
@@ -253,27 +180,31 @@ class _Gatherer:
             latest = (-1 if at == NO_TIME else at, number, title)
             self.into.titles[line.type] = max(self.into.titles.get(line.type, latest), latest)
 
-    def take_identified(self, line: Line, identity: str, at: int, told: bool) -> None:
+    def take_identified(self, line: Line, identity: str, at: int, told: bool) -> bool:
+        """Take in a line by its identity; False when somebody else holds it."""
         into = self.into
         if self.held and (key := identity_key("line", identity)) in self.held:
             into.held.add(key)
-            return
+            return False
         fact = into.lines.get(identity)
         if fact is None:
-            fact = into.lines[identity] = LineFact(type=line.type or "")
+            fact = into.lines[identity] = LineFact()
         if told and at < fact.at:
             fact.at = at
         fact.in_main = fact.in_main or self.in_main
         self.take_surroundings(line, at)
         rank = (not told, at, bool(line.isSidechain), identity)
         if line.type == "assistant":
+            fact.is_spoken = True
             self.take_assistant(line, rank)
         elif line.type == "user":
+            fact.is_user = fact.is_spoken = True
             self.take_user(line, rank, fact)
         elif line.type == "progress":
             self.take_progress(line, identity, at)
         else:
             hooks.gather(into.hooks, line, identity, at)
+        return True
 
     def take_surroundings(self, line: Line, at: int) -> None:
         into = self.into
@@ -299,7 +230,7 @@ class _Gatherer:
         into = self.into
         message_id = message.id or rank[3]
         if message.usage is not None:
-            response = _response(line, message, rank)
+            response = response_of(line, message, rank)
             known = into.responses.get(message_id)
             into.responses[message_id] = merge_responses(known, response) if known else response
         if line.attributionSkill and line.attributionPlugin:
@@ -330,19 +261,15 @@ class _Gatherer:
             context_plugin=line.attributionPlugin,
         )
         known = self.into.calls.get(call_id)
-        if known is None or act.rank < known.rank:
-            self.into.calls[call_id] = act
+        self.into.calls[call_id] = earlier_act(known, act) if known else act
 
     def take_user(self, line: Line, rank: Rank, fact: LineFact) -> None:
         content = decode_content(line.message.content) if line.message else None
         blocks = content if isinstance(content, list) else []
-        text = content if isinstance(content, str) else _first_text(blocks)
+        text = content if isinstance(content, str) else first_text(blocks)
         for block in blocks:
             if block.type == "tool_result" and block.tool_use_id:
-                result = (-1 if rank[1] == NO_TIME else rank[1], result_outcome(line, block).value)
-                known = self.into.results.get(block.tool_use_id, result)
-                self.into.results[block.tool_use_id] = max(known, result)
-                self.into.result_lines[rank[3]] = block.tool_use_id
+                self.take_result(line, block.tool_use_id, block, rank)
             self.into.drift.notice_block(block, rank[3], rank[1])
         if line.isMeta and text:
             path = body_path(text)
@@ -355,6 +282,13 @@ class _Gatherer:
             self.take_command(line, rank, name)
         elif self.in_main and is_prompt(line, text, blocks):
             fact.is_prompt = True
+
+    def take_result(self, line: Line, call_id: str, block: Block, rank: Rank) -> None:
+        into = self.into
+        outcome = result_outcome(line, block)
+        result = (-1 if rank[1] == NO_TIME else rank[1], TELLING.index(outcome), outcome.value)
+        into.results[call_id] = max(into.results.get(call_id, result), result)
+        into.result_lines[rank[3]] = min(into.result_lines.get(rank[3], call_id), call_id)
 
     def take_command(self, line: Line, rank: Rank, name: str) -> None:
         act = Act(
@@ -374,19 +308,21 @@ class _Gatherer:
         )
         key = f"{rank[3]} {name}"
         known = self.into.commands.get(key)
-        if known is None or act.rank < known.rank:
-            self.into.commands[key] = act
+        self.into.commands[key] = earlier_act(known, act) if known else act
 
     def take_progress(self, line: Line, identity: str, at: int) -> None:
-        """A hook's run, or a copy of a subagent's line, which is read like the line itself."""
+        """A hook's run, or a copy of a subagent's line, read as such a line."""
         progress = decode_progress(line.data)
         if progress is None:
             return
-        self.into.drift.notice_progress(progress, identity, at)
-        if progress.type == "hook_progress":
+        if identity:
+            self.into.drift.notice_progress(progress, identity, at)
+        if progress.type == "hook_progress" and identity:
             hooks.gather_progress(self.into.hooks, progress, identity, at)
         copied = progress.message
-        if progress.type != "agent_progress" or copied is None or not copied.uuid:
+        if progress.type != "agent_progress" or copied is None:
+            return
+        if not copied.uuid or copied.type not in ("user", "assistant"):
             return
         copied.isSidechain = True
         copied.agentId = copied.agentId or progress.agentId
@@ -394,58 +330,6 @@ class _Gatherer:
         was_main, self.in_main = self.in_main, False
         self.take_identified(copied, copied.uuid, at if own is None else own, own is not None)
         self.in_main = was_main
-
-
-def _response(line: Line, message: Message, rank: Rank) -> Response:
-    return Response(
-        rank=rank,
-        model=message.model,
-        agent_id=line.agentId,
-        context_skill=line.attributionSkill,
-        context_plugin=line.attributionPlugin,
-        tokens=_tokens(message.usage),
-        final=message.stop_reason is not None,
-    )
-
-
-def merge_responses(one: Response, other: Response) -> Response:
-    """Two views of one answer as one: the maximum of each count, the rest of the earlier line."""
-    first = one if one.rank <= other.rank else other
-    return Response(
-        rank=first.rank,
-        model=first.model,
-        agent_id=first.agent_id,
-        context_skill=first.context_skill,
-        context_plugin=first.context_plugin,
-        tokens=tuple(map(max, one.tokens, other.tokens)),  # type: ignore[arg-type]
-        final=one.final or other.final,
-    )
-
-
-def _tokens(usage: Usage | None) -> tuple[int, int, int, int, int, int]:
-    if usage is None:
-        return (0, 0, 0, 0, 0, 0)
-    split = usage.cache_creation
-    return (
-        _count(usage.input_tokens),
-        _count(usage.output_tokens),
-        _count(usage.cache_creation_input_tokens),
-        _count(split.ephemeral_5m_input_tokens) if split else 0,
-        _count(split.ephemeral_1h_input_tokens) if split else 0,
-        _count(usage.cache_read_input_tokens),
-    )
-
-
-def _count(number: int | None) -> int:
-    return number if number is not None and 0 <= number < MAX_COUNT else 0
-
-
-def _first_text(blocks: list[Block]) -> str | None:
-    for block in blocks:
-        if block.type == "text":
-            text = decode_value(block.text)
-            return text if isinstance(text, str) else None
-    return None
 
 
 def _named(tool: str, block: Block) -> str | None:

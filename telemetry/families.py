@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from telemetry.activations import Pairs, pair_activations
-from telemetry.extracts import Act, Extract, Response, merge_responses
+from telemetry.identified import Act, Extract, Response, Result, earlier_act, merge_responses
 from telemetry.identity import identity_key
 
 Value = TypeVar("Value")
@@ -22,7 +22,7 @@ class Family(msgspec.Struct):
     """What holds for all the sessions together; dictionaries as in `Extract`."""
 
     pairs: Pairs
-    results: dict[str, tuple[int, str]]
+    results: dict[str, Result]
     body_paths: dict[str, str]
     field_plugins: dict[str, set[str]]
     responses: dict[str, Response]
@@ -85,8 +85,8 @@ def _gather(ordered: Sequence[Extract]) -> Family:
         family.body_paths = _merge(family.body_paths, other.body_paths, min)
         family.field_plugins = _merge(family.field_plugins, other.field_plugins, set.union)
         family.responses = _merge(family.responses, other.responses, merge_responses)
-        family.calls = _merge(family.calls, other.calls, _earlier)
-        family.commands = _merge(family.commands, other.commands, _earlier)
+        family.calls = _merge(family.calls, other.calls, earlier_act)
+        family.commands = _merge(family.commands, other.commands, earlier_act)
     return family
 
 
@@ -97,10 +97,6 @@ def _merge(
     for key, value in other.items():
         merged[key] = both(merged[key], value) if key in merged else value
     return merged
-
-
-def _earlier(one: Act, other: Act) -> Act:
-    return one if one.rank <= other.rank else other
 
 
 def _unheld(

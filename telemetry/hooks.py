@@ -29,16 +29,16 @@ def gather(runs: dict[str, list[HookRun]], line: Line, identity: str, at: int) -
     if line.type == "attachment" and line.attachment is not None:
         result = _RESULTS.get(line.attachment.type or "")
         if result:
-            runs[identity] = [_run(line.attachment, at, result)]
+            _add(runs, identity, [_run(line.attachment, at, result)])
     elif line.type == "system" and line.subtype == "stop_hook_summary" and line.hookInfos:
-        runs[identity] = [_run(info, at, "summarised", "Stop") for info in line.hookInfos]
+        _add(runs, identity, [_run(info, at, "summarised", "Stop") for info in line.hookInfos])
 
 
 def gather_progress(
     runs: dict[str, list[HookRun]], progress: Progress, identity: str, at: int
 ) -> None:
     """Add the hook run that a progress line of an older version tells of."""
-    runs[identity] = [_run(progress, at, "started")]
+    _add(runs, identity, [_run(progress, at, "started")])
 
 
 def settled(runs: dict[str, list[HookRun]]) -> list[HookRun]:
@@ -47,6 +47,11 @@ def settled(runs: dict[str, list[HookRun]]) -> list[HookRun]:
     if not any(run.result == "summarised" for run in every):
         return every
     return [run for run in every if run.event != "Stop" or run.result == "summarised"]
+
+
+def _add(runs: dict[str, list[HookRun]], identity: str, found: list[HookRun]) -> None:
+    """Of several copies of a line the earliest holds."""
+    runs[identity] = min(runs.get(identity, found), found)
 
 
 def _run(info: HookInfo, at: int, result: str, event: str = "") -> HookRun:

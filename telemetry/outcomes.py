@@ -10,9 +10,12 @@ from telemetry.transcripts import Block, Line, decode_value
 _REJECTIONS = ("The user doesn't want to proceed", "The user doesn't want to take this action")
 _INTERRUPTION = "[Request interrupted"
 
+TELLING = (Outcome.OK, Outcome.FAILED, Outcome.INTERRUPTED, Outcome.REJECTED)
+"""Of results of one instant the most telling holds, which comes last here."""
+
 
 def result_outcome(line: Line, block: Block) -> Outcome:
-    """ok, failed, rejected (the person said no) or interrupted; a permission rule's no is failed."""
+    """ok, failed, rejected (by the person) or interrupted; a permission rule's no is failed."""
     if line.toolDenialKind == "user-rejected":
         return Outcome.REJECTED
     if line.toolDenialKind == "interrupted":

@@ -2,7 +2,7 @@
 
 import re
 
-from telemetry.transcripts import Block, Line
+from telemetry.transcripts import Block, Line, decode_value
 
 _COMMAND_NAME = re.compile(r"<command-name>\s*/?(.*?)\s*</command-name>", re.DOTALL)
 _MACHINE_MADE = (
@@ -41,16 +41,25 @@ def is_prompt(line: Line, text: str | None, blocks: list[Block]) -> bool:
     kind = line.origin.kind if line.origin else None
     if kind or line.promptSource:
         return kind in (None, "human") and line.promptSource in (None, *_TYPED_SOURCES)
-    if text is None:
+    if text is None or text.isspace() or not text:
         return any(block.type in ("image", "document") for block in blocks)
-    start = _start_of(text)
-    return start < len(text) and not text.startswith(_MACHINE_MADE, start)
+    return not text.startswith(_MACHINE_MADE, _start_of(text))
 
 
 def is_person_typed(line: Line) -> bool:
     """Whether the line itself says that a person typed it."""
     kind = line.origin.kind if line.origin else None
     return kind == "human" or line.promptSource in _TYPED_SOURCES
+
+
+def first_text(blocks: list[Block]) -> str | None:
+    """The text of the first text block, if any."""
+    for block in blocks:
+        if block.type == "text":
+            text = decode_value(block.text)
+            if isinstance(text, str):
+                return text
+    return None
 
 
 def _start_of(text: str) -> int:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from telemetry.extracts import NO_TIME, Extract
 from telemetry.families import Family, Owned
+from telemetry.identified import NO_TIME, Extract
 from telemetry.taxonomy import EventKind, Outcome
 
 if TYPE_CHECKING:
@@ -86,13 +86,11 @@ def summarise(
     return Facts(
         started_at=started,
         ended_at=ended,
-        active_seconds=_active_ms(
-            fact.at for fact in lines if fact.in_main and fact.type in ("user", "assistant")
-        )
+        active_seconds=_active_ms(fact.at for fact in lines if fact.in_main and fact.is_spoken)
         / 1000,
         wall_seconds=(ended - started) / 1000 if started is not None and ended is not None else 0.0,
         prompts=sum(fact.is_prompt for fact in lines),
-        user_messages=sum(fact.type == "user" for fact in lines),
+        user_messages=sum(fact.is_user for fact in lines),
         assistant_messages=len(responses),
         tool_calls=len(calls),
         tool_errors=outcomes[Outcome.FAILED],
@@ -115,8 +113,8 @@ def summarise(
         if responses
         else None,
         lines=extract.line_count,
-        bad_lines=len(extract.bad),
-        mended_lines=len(extract.mended),
+        bad_lines=extract.bad_lines,
+        mended_lines=extract.mended_lines,
     )
 
 

@@ -64,6 +64,11 @@ class SessionSeeker:
         return self.last
 
 
+def tells_session(type_: str | None, uuid: str | None, session_id: str | None) -> bool:
+    """Whether a line makes its session one of the file's: a bare line about nothing does not."""
+    return bool(session_id or uuid) or type_ in ("user", "assistant")
+
+
 def home_session(name: str) -> str | None:
     """The session a file's name or folder stands for, or None (flat agent files, renamed files)."""
     folder, _, file = name.rpartition("/")
@@ -96,7 +101,7 @@ def survey(chunks: Iterable[bytes], name: str = "") -> Survey:
         claude = claude or glance.type in RECORD_TYPES
         program = program or _other_program(glance)
         explicit = explicit or bool(glance.sessionId)
-        if not glance.sessionId and not glance.uuid and glance.type not in ("user", "assistant"):
+        if not tells_session(glance.type, glance.uuid, glance.sessionId):
             continue
         session_id = seeker.seek(glance.sessionId)
         if session_id:

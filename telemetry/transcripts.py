@@ -10,22 +10,17 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any, NamedTuple
 
 import msgspec
-import msgspec.inspect
 
 from telemetry.format_known import LINE_KEYS
+from telemetry.mending import Cleaner, fit, load_value
 
 MAX_LINE_BYTES = 32 * 1024 * 1024
 """Longer lines are counted and skipped; community reports speak of tens of MB for a line."""
 
-MAX_COUNT = 2**53
-"""Token counts beyond this are damage: no double holds them exactly."""
-
 _MENDABLE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _BOM = b"\xef\xbb\xbf"
 _EARLIEST_MS = -62_135_596_800_000
 _LATEST_MS = 253_402_300_799_999
@@ -134,7 +129,7 @@ class Line(msgspec.Struct, gc=False):
 
 
 _lines = msgspec.json.Decoder(Line)
-_strict_lines = msgspec.json.Decoder(
+_strict_lines: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
     msgspec.defstruct(
         "StrictLine",
         [
@@ -233,6 +228,11 @@ def decode_line(raw: bytes) -> Decoded | None:
     return _decode_tolerantly(raw)
 
 
+def bare(raw: bytes) -> bytes:
+    """A line's bytes without what copying a file may change: BOM, CR and blanks at its ends."""
+    return raw.removeprefix(_BOM).strip()
+
+
 def decode_content(content: msgspec.Raw) -> list[Block] | str | None:
     """A message's content: its text, its blocks, or None when it is neither."""
     view = bytes(content)
@@ -243,8 +243,8 @@ def decode_content(content: msgspec.Raw) -> list[Block] | str | None:
         return None
     try:
         return _blocks.decode(view)
-    except msgspec.MsgspecError:
-        return [_block(part) for part in json.loads(view) if isinstance(part, dict | str)]
+    except (msgspec.MsgspecError, RecursionError):
+        return _blocks_of(load_value(view))
 
 
 def decode_progress(data: msgspec.Raw) -> Progress | None:
@@ -254,14 +254,22 @@ def decode_progress(data: msgspec.Raw) -> Progress | None:
         return None
     try:
         return _progress.decode(view)
-    except msgspec.MsgspecError:
-        return msgspec.convert(_fit(json.loads(view), Progress), Progress)
+    except (msgspec.MsgspecError, RecursionError):
+        return _progress_of(load_value(view))
 
 
 def decode_value(raw: msgspec.Raw) -> Any:
-    """Any JSON value that was left undecoded; None when absent."""
+    """Any JSON value that was left undecoded; None when absent or nested too deep to be read.
+
+    Numbers too large for a double or 64 bits are None.
+    """
     view = bytes(raw)
-    return msgspec.json.decode(view) if view else None
+    if not view:
+        return None
+    try:
+        return msgspec.json.decode(view)
+    except (msgspec.MsgspecError, RecursionError):
+        return load_value(view)
 
 
 def epoch_ms(moment: datetime | None) -> int | None:
@@ -285,10 +293,25 @@ def _is_utf8(raw: bytes) -> bool:
     return True
 
 
+def _blocks_of(parts: Any) -> list[Block]:
+    try:
+        return [_block(part) for part in parts or () if isinstance(part, dict | str)]
+    except RecursionError:
+        return []
+
+
 def _block(part: dict[str, Any] | str) -> Block:
     if isinstance(part, str):
         return Block(type="text", text=msgspec.Raw(json.dumps(part).encode()))
-    return msgspec.convert(_fit(part, Block), Block)
+    return msgspec.convert(fit(part, Block), Block)
+
+
+def _progress_of(value: Any) -> Progress | None:
+    try:
+        fitted = fit(value, Progress) if isinstance(value, dict) else None
+    except RecursionError:
+        return None
+    return None if fitted is None else msgspec.convert(fitted, Progress)
 
 
 def _unknown_keys(keys: Iterable[str]) -> tuple[str, ...]:
@@ -297,82 +320,11 @@ def _unknown_keys(keys: Iterable[str]) -> tuple[str, ...]:
 
 def _decode_tolerantly(raw: bytes) -> Decoded | None:
     try:
-        value = json.loads(raw.removeprefix(_BOM), parse_int=_parse_int)
+        cleaner = Cleaner()
+        value = cleaner.load(raw.removeprefix(_BOM))
         if not isinstance(value, dict):
             return None
-        cleaner = _Cleaner()
-        value = cleaner.clean(value)
-        line = msgspec.convert(_fit(value, Line), Line)
+        line = msgspec.convert(fit(value, Line), Line)
     except (ValueError, RecursionError):
         return None
     return Decoded(line, cleaner.mended, _unknown_keys(value))
-
-
-def _parse_int(digits: str) -> int | None:
-    return int(digits) if len(digits) < 20 else None
-
-
-class _Cleaner:
-    """Takes out of a value what databases cannot hold; remembers whether text was mended."""
-
-    def __init__(self) -> None:
-        self.mended = False
-
-    def clean(self, part: Any) -> Any:
-        if isinstance(part, str):
-            whole = _SURROGATE.sub("\ufffd", part).replace("\x00", "")
-            self.mended = self.mended or whole != part
-            return whole
-        if isinstance(part, dict):
-            return {self.clean(key): self.clean(inner) for key, inner in part.items()}
-        if isinstance(part, list):
-            return [self.clean(inner) for inner in part]
-        if isinstance(part, float) and not math.isfinite(part):
-            return None
-        return part
-
-
-def _fit(value: dict[str, Any], struct: Any) -> dict[str, Any]:
-    """The parts of an object that a struct can take; parts of a wrong type count as absent."""
-    kinds = _field_kinds(struct)
-    fitted = {key: _fit_value(value[key], kind) for key, kind in kinds.items() if key in value}
-    return {key: part for key, part in fitted.items() if part is not None}
-
-
-@cache
-def _field_kinds(struct: Any) -> dict[str, Any]:
-    return {field.name: field.type for field in msgspec.inspect.type_info(struct).fields}
-
-
-def _fit_value(part: Any, kind: Any) -> Any:
-    if isinstance(kind, msgspec.inspect.UnionType):
-        kind = next(one for one in kind.types if not isinstance(one, msgspec.inspect.NoneType))
-    match kind:
-        case msgspec.inspect.RawType():
-            return msgspec.Raw(json.dumps(part).encode())
-        case msgspec.inspect.BoolType():
-            return part if isinstance(part, bool) else None
-        case msgspec.inspect.StrType():
-            return part if isinstance(part, str) else None
-        case msgspec.inspect.IntType():
-            fits = isinstance(part, int) and not isinstance(part, bool) and abs(part) < MAX_COUNT
-            return part if fits else None
-        case msgspec.inspect.DateTimeType():
-            return _moment(part)
-        case msgspec.inspect.ListType():
-            items = part if isinstance(part, list) else []
-            return [
-                one
-                for one in (_fit_value(item, kind.item_type) for item in items)
-                if one is not None
-            ]
-        case msgspec.inspect.StructType():
-            return _fit(part, kind.cls) if isinstance(part, dict) else None
-    raise TypeError(f"no rule to fit a {kind!r}")
-
-
-def _moment(part: Any) -> datetime | None:
-    try:
-        return datetime.fromisoformat(part)
-    except (ValueError, TypeError):
-        return None

@@ -13,8 +13,9 @@ Where the rules leave room, this reading holds:
 - A call's outcome is its latest result in any of the person's sessions; of two results of one
   instant the more telling holds: rejected, interrupted, failed, ok.
 - A revision that is the beginning of another of the same file brings nothing, not even lines.
-- A prompt without origin and promptSource is told by its shape; with them, by them alone, but a
-  slash command, a tool result and a sidechain line never are prompts.
+- A prompt without origin and promptSource is told by its shape; with them, by both of them, but a
+  slash command, a tool result, a sidechain line and what is marked as made by the machine never
+  are prompts. Nor is a line that holds neither words nor a picture.
 """
 
 import re
@@ -205,7 +206,7 @@ def count_responses(figures: Figures, lines: list[Line], rank: Rank) -> None:
 
 
 def is_answer(line: Line) -> bool:
-    if line.kind != "assistant" or line.record.get("isApiErrorMessage"):
+    if line.kind != "assistant" or line.record.get("isApiErrorMessage") is True:
         return False
     return line.message.get("model") != "<synthetic>" and isinstance(
         line.message.get("usage"), dict
@@ -231,11 +232,13 @@ def count_calls(figures: Figures, lines: list[Line], rank: Rank) -> None:
         )
         block = calls_of(first)[identity]
         outcome = outcomes.get(identity, "unknown")
-        figures.tools[block["name"]] += 1
+        name = text_or_nothing(block.get("name"))
+        figures.tools[name] += 1
         figures.outcomes[identity] = outcome
-        if block["name"] == "Skill":
+        if name == "Skill":
             wanted = block["input"] if isinstance(block.get("input"), dict) else {}
-            figures.skills[str(wanted.get("skill") or wanted.get("command") or "")] += 1
+            named = text_or_nothing(wanted.get("skill") or wanted.get("command")).split()
+            figures.skills[named[0].lstrip("/") if named else ""] += 1
         mine = figures.sessions[owner_of(copies, rank)]
         mine.calls.add(identity)
         mine.tool_errors += outcome == "failed"
@@ -244,10 +247,10 @@ def count_calls(figures: Figures, lines: list[Line], rank: Rank) -> None:
 
 
 def calls_of(line: Line) -> dict[str, dict[str, Any]]:
-    """The tool_use blocks of a line by id; one without a name is none."""
+    """The tool_use blocks of a line by id, else by their place in the line."""
     found: dict[str, dict[str, Any]] = {}
     for position, block in enumerate(line.blocks):
-        if block.get("type") == "tool_use" and text_or_nothing(block.get("name")):
+        if block.get("type") == "tool_use":
             found.setdefault(
                 text_or_nothing(block.get("id")) or f"{line.identity}#{position}", block
             )
@@ -303,7 +306,7 @@ def result_text(content: object) -> str:
 
 def command_name(line: Line) -> str:
     """The typed command's name without its slash, or nothing."""
-    if line.kind != "user" or line.record.get("isMeta"):
+    if line.kind != "user" or line.record.get("isMeta") is True:
         return ""
     found = COMMAND.match(line.text)
     return found.group(2) if found else ""
@@ -321,14 +324,16 @@ def is_prompt(line: Line) -> bool:
         return False
     if command_name(line) or any(block.get("type") == "tool_result" for block in line.blocks):
         return False
-    origin = record.get("origin")
-    if isinstance(origin, dict) and text_or_nothing(origin.get("kind")):
-        return bool(origin["kind"] == "human")
-    if text_or_nothing(record.get("promptSource")):
-        return record["promptSource"] in TYPED_SOURCES
-    if record.get("isMeta") or record.get("isCompactSummary"):
+    if record.get("isMeta") is True or record.get("isCompactSummary") is True:
         return False
-    return not line.text.lstrip().startswith(NOT_TYPED)
+    origin = record.get("origin")
+    kind = text_or_nothing(origin.get("kind")) if isinstance(origin, dict) else ""
+    source = text_or_nothing(record.get("promptSource"))
+    if kind or source:
+        return kind in ("", "human") and source in ("", *TYPED_SOURCES)
+    if line.text.strip():
+        return not line.text.lstrip().startswith(NOT_TYPED)
+    return any(block.get("type") in ("image", "document") for block in line.blocks)
 
 
 def grouped(lines: Iterable[Line], keys: Callable[[Line], Iterable[str]]) -> dict[str, list[Line]]:

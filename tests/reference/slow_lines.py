@@ -134,10 +134,10 @@ def copies_in(line: Line) -> Iterator[Line]:
     inner = data.get("message")
     if data.get("type") != "agent_progress" or not isinstance(inner, dict):
         return
-    if inner.get("type") in ("user", "assistant"):
+    if inner.get("type") in ("user", "assistant") and text_or_nothing(inner.get("uuid")):
         yield replace(
             line,
-            identity=text_or_nothing(inner.get("uuid")) or f"{line.identity}#message",
+            identity=inner["uuid"],
             record=inner,
             time=parse_time(inner.get("timestamp")),
             inherited=line.when,
@@ -151,7 +151,7 @@ def decode(raw: bytes) -> dict[str, Any] | None:
     if len(raw) > MAX_LINE:
         return None
     try:
-        record = json.loads(raw.decode("utf-8"))
+        record = json.loads(raw.decode("utf-8"), parse_int=lambda digits: int(digits[:30]))
     except (ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) else None

@@ -1,0 +1,104 @@
+"""What the typed decoder refuses, decoded all the same: cleaned, and cut down to known types."""
+
+import json
+import math
+import re
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+import msgspec
+import msgspec.inspect
+
+MAX_COUNT = 2**40
+"""Token counts beyond this are damage; millions of them still add up to a 64-bit number."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def load_value(view: bytes) -> Any:
+    """A JSON value by the standard library, clean; None when nested too deep.
+
+    Raises nothing, and takes numbers of any size: those beyond a double or 64 bits are None.
+    """
+    try:
+        return Cleaner().load(view)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _parse_int(digits: str) -> int | None:
+    return int(digits) if len(digits) < 20 else None
+
+
+class Cleaner:
+    """Takes out of a value what databases cannot hold; remembers whether text was mended."""
+
+    def __init__(self) -> None:
+        self.mended = False
+
+    def load(self, raw: bytes) -> Any:
+        """A JSON value, clean. Raises ValueError and RecursionError."""
+        return self.clean(json.loads(raw, parse_int=_parse_int))
+
+    def clean(self, part: Any) -> Any:
+        if isinstance(part, str):
+            whole = _SURROGATE.sub("\ufffd", part).replace("\x00", "")
+            self.mended = self.mended or whole != part
+            return whole
+        if isinstance(part, dict):
+            return {self.clean(key): self.clean(inner) for key, inner in part.items()}
+        if isinstance(part, list):
+            return [self.clean(inner) for inner in part]
+        if isinstance(part, float) and not math.isfinite(part):
+            return None
+        return part
+
+
+def fit(value: dict[str, Any], struct: Any) -> dict[str, Any]:
+    """The parts of an object that a struct can take; parts of a wrong type count as absent."""
+    kinds = _field_kinds(struct)
+    fitted = {key: _fit_value(value[key], kind) for key, kind in kinds.items() if key in value}
+    return {key: part for key, part in fitted.items() if part is not None}
+
+
+@cache
+def _field_kinds(struct: Any) -> dict[str, Any]:
+    described = msgspec.inspect.type_info(struct)
+    if not isinstance(described, msgspec.inspect.StructType):
+        raise TypeError(f"{struct!r} is no struct")
+    return {field.name: field.type for field in described.fields}
+
+
+def _fit_value(part: Any, kind: Any) -> Any:
+    if isinstance(kind, msgspec.inspect.UnionType):
+        kind = next(one for one in kind.types if not isinstance(one, msgspec.inspect.NoneType))
+    match kind:
+        case msgspec.inspect.RawType():
+            return msgspec.Raw(json.dumps(part).encode())
+        case msgspec.inspect.BoolType():
+            return part if isinstance(part, bool) else None
+        case msgspec.inspect.StrType():
+            return part if isinstance(part, str) else None
+        case msgspec.inspect.IntType():
+            fits = isinstance(part, int) and not isinstance(part, bool) and abs(part) < MAX_COUNT
+            return part if fits else None
+        case msgspec.inspect.DateTimeType():
+            return _moment(part)
+        case msgspec.inspect.ListType():
+            items = part if isinstance(part, list) else []
+            return [
+                one
+                for one in (_fit_value(item, kind.item_type) for item in items)
+                if one is not None
+            ]
+        case msgspec.inspect.StructType():
+            return fit(part, kind.cls) if isinstance(part, dict) else None
+    raise TypeError(f"no rule to fit a {kind!r}")
+
+
+def _moment(part: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(part)
+    except (ValueError, TypeError):
+        return None
