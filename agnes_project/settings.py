@@ -192,6 +192,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024**2
 
 # Days; 0 keeps for ever. Negative numbers are refused by a system check that names the fix.
 USAGE_EVENTS_RETENTION_DAYS = env.integer("USAGE_EVENTS_RETENTION_DAYS", default=0)
+USAGE_RESPONSES_RETENTION_DAYS = env.integer("USAGE_RESPONSES_RETENTION_DAYS", default=0)
 USAGE_TRANSCRIPTS_RETENTION_DAYS = env.integer("USAGE_TRANSCRIPTS_RETENTION_DAYS", default=0)
 USAGE_DAILY_RETENTION_DAYS = env.integer("USAGE_DAILY_RETENTION_DAYS", default=0)
 
@@ -207,6 +208,10 @@ SCHEDULER_USAGE_ROLLUP_INTERVAL = env.integer(
 SCHEDULER_USAGE_PRUNE_INTERVAL = env.integer(
     "SCHEDULER_USAGE_PRUNE_INTERVAL", default=86400, minimum=0
 )
+SCHEDULER_ATTRIBUTION_INTERVAL = env.integer(
+    "SCHEDULER_ATTRIBUTION_INTERVAL", default=60, minimum=0
+)
+SCHEDULER_SWEEP_INTERVAL = env.integer("SCHEDULER_SWEEP_INTERVAL", default=3600, minimum=0)
 SCHEDULER_HEARTBEAT_INTERVAL = env.integer("SCHEDULER_HEARTBEAT_INTERVAL", default=60, minimum=0)
 AGNES_WORKERS = env.integer("AGNES_WORKERS", default=2, minimum=1, maximum=64)
 # Jobs are delivered at least once: every task is short, bounded and safe to run twice.

@@ -46,6 +46,11 @@ class SessionErased(TranscriptRefused):
     status = 410
 
 
+class PersonErased(TranscriptRefused):
+    code = "person_erased"
+    status = 410
+
+
 class OptedOut(TranscriptRefused):
     code = "opted_out"
     status = 403
@@ -77,4 +82,11 @@ def opted_out(user: User) -> OptedOut:
     return OptedOut(
         f"{user.username} has opted out, so no sessions of theirs are stored.",
         fix="Switch the opt-out off first.",
+    )
+
+
+def person_erased(user: User) -> PersonErased:
+    return PersonErased(
+        f"The usage of {user.username} was erased, and no sessions of theirs are taken again.",
+        fix="Ask an admin to lift the tombstone: usage_erase --user NAME --lift.",
     )

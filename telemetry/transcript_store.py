@@ -36,7 +36,7 @@ from telemetry.revisions import (
 from telemetry.revisions import Status as Status
 from telemetry.session_rows import link_sessions
 from telemetry.surveys import Survey
-from telemetry.tombstones import erased_sessions
+from telemetry.tombstones import erased_sessions, is_erased_person
 from telemetry.transcript_names import UnusableName, check_session_id, transcript_name
 
 MOST_SESSIONS = 1000
@@ -232,9 +232,11 @@ def _keep_rows(
 
 
 def _refuse_people(user: User, items: Sequence[Item], refused: Sequence[Outcome]) -> list[Outcome]:
-    """Refusals that depend on who sends: opted out, or a session that was erased."""
+    """Refusals that depend on who sends: opted out, erased, or a session that was erased."""
     if user.telemetry_opt_out:
         return [refusals.opted_out(user) for _ in items]
+    if is_erased_person(user.email, user.username):
+        return [refusals.person_erased(user) for _ in items]
     outcomes = list(refused)
     erased = erased_sessions(
         user.pk, {one for item in items for one in item.prepared.survey.session_ids}
