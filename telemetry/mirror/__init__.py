@@ -13,8 +13,8 @@ from telemetry.mirror.connection import (
     reader,
 )
 from telemetry.mirror.errors import MirrorBusy, MirrorUnavailable
-from telemetry.mirror.updates import MirrorReport, pending_changes, rebuild, sync
 from telemetry.mirror.tables import BY_NAME, TABLES, MirrorTable, schema_version
+from telemetry.mirror.updates import MirrorReport, pending_changes, rebuild, sync
 from telemetry.mirror.verification import MirrorStatus, Verification, status, verify
 
 __all__ = [

@@ -9,8 +9,8 @@ from telemetry.mirror import rows
 from telemetry.mirror.build import casts
 from telemetry.mirror.connection import CATALOG, private_reader, published_meta, published_path
 from telemetry.mirror.errors import MirrorUnavailable
-from telemetry.mirror.updates import pending_changes
 from telemetry.mirror.tables import TABLES, MirrorTable, schema_version
+from telemetry.mirror.updates import pending_changes
 
 
 @dataclass

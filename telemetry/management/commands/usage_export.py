@@ -1,0 +1,70 @@
+import os
+import secrets
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import IO, Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from accounts import audit
+from accounts.errors import AgnesError
+from telemetry.exports import Export, ExportFormat, ExportStream
+
+
+class Command(BaseCommand):
+    help = "Write rows of a mirrored table as csv, json, ndjson or parquet."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--format", default="csv", help=f"{', '.join(ExportFormat)}; csv.")
+        parser.add_argument("--table", default="usage_events", help="usage_events by default.")
+        parser.add_argument("--since", help="UTC day or instant, included: 2026-05-01.")
+        parser.add_argument("--until", help="UTC day or instant, not included.")
+        parser.add_argument("--user", help="Id, username or e-mail address.")
+        parser.add_argument("--source", help="curated, flea, builtin or unattributed.")
+        parser.add_argument("--out", type=Path, help="A file; without it, standard output.")
+
+    def handle(self, **options: Any) -> None:
+        words = {name: options[name] for name in ("format", "table", "since", "until")}
+        try:
+            export = Export.parse(**words, user=options["user"], source=options["source"])
+            with ExportStream(export, door=audit.Door.COMMAND) as stream:
+                if options["out"] is None:
+                    self._print(stream)
+                    return
+                _write_file(stream, options["out"])
+        except AgnesError as error:
+            raise CommandError(str(error)) from error
+        except OSError as error:
+            raise CommandError(f"The export broke off: {error}.") from error
+        self.stderr.write(f"{stream.row_count:,} rows of {export.table.name} in {options['out']}.")
+
+    def _print(self, stream: ExportStream) -> None:
+        binary: IO[bytes] | None = getattr(self.stdout, "buffer", None)
+        try:
+            for chunk in stream:
+                if binary is None:
+                    self.stdout.write(chunk.decode(), ending="")
+                else:
+                    binary.write(chunk)
+            if binary is not None:
+                binary.flush()
+        except BrokenPipeError as error:
+            # Python would flush once more at its end, and complain again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise CommandError("The reader of the export went away.") from error
+
+
+def _write_file(stream: ExportStream, path: Path) -> None:
+    """Under another name until it is whole."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with draft.open("xb") as file:
+            for chunk in stream:
+                file.write(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
