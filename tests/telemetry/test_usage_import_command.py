@@ -2,75 +2,29 @@
 
 import io
 import json
-import os
-import random
-import signal
-import subprocess
-import sys
-import time
 import zipfile
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.core.management import CommandError, call_command
-from django.db import connection
 from django.utils import timezone
 
 from accounts.models import User
-from telemetry import preparation, preparers, transcript_blobs
+from telemetry import preparation, preparers
 from telemetry.models import (
     ImportedFile,
     ProcessorState,
     Session,
     Tombstone,
     TranscriptFile,
-    TranscriptRevision,
-    TranscriptSegment,
     UsageSessionSummary,
 )
 from telemetry.tombstones import leave_tombstone, person_digest
+from tests.telemetry.importing import contents, put, run, words
 from tests.telemetry.transcript_lines import line, session_of, transcript
 
 pytestmark = pytest.mark.django_db
-
-
-def put(root: Path, path: str, content: bytes) -> Path:
-    file = root / path
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(content)
-    settle(file)
-    return file
-
-
-def settle(file: Path) -> None:
-    """As if it had been written a minute ago."""
-    written = time.time_ns() - 60 * 10**9 - random.randrange(10**9)
-    os.utime(file, ns=(written, written))
-
-
-def run(path: Path, *options: str) -> dict[str, Any]:
-    """What the command says as JSON; nothing is processed."""
-    out = io.StringIO()
-    call_command("usage_import", str(path), "--json", "--no-process", *options, stdout=out)
-    told: dict[str, Any] = json.loads(out.getvalue())
-    return told
-
-
-def words(told: dict[str, Any]) -> dict[str, str]:
-    return {
-        file["path"]: ": ".join(filter(None, [file["status"], file["reason"]]))
-        for file in told["files"]
-    }
-
-
-def contents() -> set[bytes]:
-    return {
-        b"".join(transcript_blobs.read_revision(revision))
-        for revision in TranscriptRevision.objects.all()
-    }
 
 
 @pytest.fixture
@@ -249,15 +203,6 @@ def test_files_of_the_same_name_are_revisions_of_one_file(tmp_path: Path) -> Non
     assert contents() == {transcript(sid, range(6)), transcript(sid, [0, 8])}
 
 
-def test_a_pool_of_processes_stores_the_same(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preparers, "WORTH_PROCESSES", 1)
-
-    told = run(corpus, "--user", "ada", "--processes", "2")
-
-    assert told["counts"] == {"new": 12}
-    assert contents() == {file.read_bytes() for file in corpus.rglob("*.jsonl")}
-
-
 def test_a_zip_is_imported_and_known_again(corpus: Path, tmp_path: Path) -> None:
     path = tmp_path / "all.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -347,68 +292,3 @@ def test_an_import_goes_on_to_the_figures(corpus: Path) -> None:
     assert (told["processed"]["failed"], told["processed"]["quarantined"]) == (0, 0)
     assert UsageSessionSummary.objects.filter(user__username="ada").count() == 6
     assert not ProcessorState.objects.filter(due_at__isnull=False).exists()
-
-
-def importer(corpus: Path, *, processes: int) -> subprocess.Popen[bytes]:
-    """The command in a process of its own, on the test's database."""
-    script = (
-        "import sys, django; django.setup()\n"
-        "from django.core.management import call_command\n"
-        "from django.db import connections\n"
-        "from telemetry import preparers\n"
-        "if __name__ == '__main__':\n"
-        "    preparers.WORTH_PROCESSES = 1\n"
-        "    connections['default'].settings_dict['NAME'] = sys.argv[1]\n"
-        "    call_command('usage_import', sys.argv[2], '--user', 'ada@example.org',\n"
-        "                 '--no-process', '--processes', sys.argv[3])\n"
-    )
-    database = str(connection.settings_dict["NAME"])
-    return subprocess.Popen(
-        [sys.executable, "-c", script, database, str(corpus), str(processes)],
-        env={**os.environ, "DJANGO_SETTINGS_MODULE": "agnes_project.settings"},
-        cwd=settings.BASE_DIR,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("processes", [1, 2])
-def test_an_import_killed_anywhere_is_finished_by_the_next(tmp_path: Path, processes: int) -> None:
-    User.objects.create_user("ada@example.org")
-    for number in range(400):
-        sid = session_of(f"kill {number}")
-        put(tmp_path, f"{sid}.jsonl", transcript(sid, range(1 + number % 7)))
-    chance = random.Random(processes)
-    for _ in range(3):
-        child = importer(tmp_path, processes=processes)
-        assert child.stdout is not None
-        for _ in range(chance.randrange(1, 120)):
-            child.stdout.readline()
-        child.send_signal(signal.SIGKILL)
-        child.communicate(timeout=60)
-        named = TranscriptSegment.objects.values_list("blob", flat=True)
-        assert all(transcript_blobs.transcripts().exists(blob) for blob in named)
-
-    told = run(tmp_path, "--user", "ada@example.org")
-
-    assert Counter(words(told).values()).keys() <= {"new", "unchanged"}
-    assert contents() == {file.read_bytes() for file in tmp_path.rglob("*.jsonl")}
-    assert Session.objects.count() == TranscriptFile.objects.count() == 400
-    assert ProcessorState.objects.filter(status="due").count() == 800
-
-
-@pytest.mark.django_db(transaction=True)
-def test_two_imports_at_once_leave_everything_once(tmp_path: Path) -> None:
-    User.objects.create_user("ada@example.org")
-    for number in range(60):
-        sid = session_of(f"twice {number}")
-        put(tmp_path, f"{sid}.jsonl", transcript(sid, range(1 + number % 7)))
-
-    children = [importer(tmp_path, processes=1) for _ in range(2)]
-    for child in children:
-        child.communicate(timeout=120)
-
-    assert [child.returncode for child in children] == [0, 0]
-    assert contents() == {file.read_bytes() for file in tmp_path.rglob("*.jsonl")}
-    assert TranscriptRevision.objects.count() == 60
