@@ -1,0 +1,44 @@
+"""What an admin may set right from a list; each leaves its row in the audit trail."""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from accounts import audit
+from accounts.models import User
+from telemetry.models import ProcessorState, Tombstone
+
+
+@transaction.atomic
+def try_again(states: QuerySet[ProcessorState], *, by: User, now: datetime) -> int:
+    """Make the failed and quarantined ones among these due now; returns how many.
+
+    One that is being tried right now is left to whoever tries it.
+    """
+    status = ProcessorState.Status
+    stuck = ProcessorState.objects.filter(
+        pk__in=states.values("pk"),
+        status__in=(status.FAILED, status.QUARANTINED),
+        claimed_by="",
+    )
+    due = stuck.update(status=status.DUE, due_at=now, attempts=0)
+    audit.record(action="usage.process", door=audit.Door.PAGE, actor=by, details={"retried": due})
+    return due
+
+
+@transaction.atomic
+def lift_tombstones(tombstones: QuerySet[Tombstone], *, by: User, now: datetime) -> int:
+    """Let uploads of what was erased in again; returns how many tombstones stood."""
+    standing = list(tombstones.filter(lifted_at=None).select_for_update())
+    Tombstone.objects.filter(pk__in=[one.pk for one in standing]).update(lifted_at=now)
+    for tombstone in standing:
+        audit.record(
+            action="usage.erase",
+            door=audit.Door.PAGE,
+            actor=by,
+            resource_type="tombstone",
+            resource_id=tombstone.digest,
+            details={"lifted": 1},
+        )
+    return len(standing)

@@ -1,0 +1,94 @@
+"""How the pipeline is doing: what is due, failed or waiting, and who is at work."""
+
+from typing import Any, cast
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.template.defaultfilters import truncatechars
+from django.utils import timezone
+from django.utils.safestring import SafeString
+
+from accounts.models import User
+from telemetry.admin import actions
+from telemetry.admin.base import TelemetryAdmin, session_link
+from telemetry.models import Heartbeat, Lease, PendingChange, ProcessorState, Watermark
+from telemetry.processors import names
+
+
+class ProcessorFilter(admin.SimpleListFilter):
+    """By the processors there are, without asking the table."""
+
+    title = "processor"
+    parameter_name = "processor"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, name) for name in names()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(processor=self.value()) if self.value() else queryset
+
+
+@admin.register(ProcessorState)
+class ProcessorStateAdmin(TelemetryAdmin):
+    list_display = (
+        "of_session",
+        "processor",
+        "status",
+        "attempts",
+        "short_error",
+        "due_at",
+        "processed_at",
+        "version",
+        "claimed_by",
+    )
+    list_filter = (ProcessorFilter, "status")
+    list_select_related = ("session",)
+    search_fields = ("=session__session_id", "=session__user__username")
+    search_help_text = "A session id or a username in full."
+    ordering = ("-pk",)
+    actions = ("try_again",)
+
+    @admin.display(description="session")
+    def of_session(self, state: ProcessorState) -> SafeString | str:
+        return session_link(state.session_id, state.session.session_id)
+
+    @admin.display(description="error")
+    def short_error(self, state: ProcessorState) -> str:
+        return truncatechars(state.error, 80)
+
+    @admin.action(description="Try again: failed and quarantined ones are due now")
+    def try_again(self, request: HttpRequest, queryset: QuerySet[ProcessorState]) -> None:
+        by = cast("User", request.user)
+        due = actions.try_again(queryset, by=by, now=timezone.now())
+        left = queryset.count() - due
+        rest = f" {left} had not failed, or are being tried right now." if left else ""
+        self.message_user(request, f"{due} will be tried again soon.{rest}", messages.SUCCESS)
+
+
+@admin.register(PendingChange)
+class PendingChangeAdmin(TelemetryAdmin):
+    note = "What rollups, mirror and attribution have yet to catch up with; empty most of the time."
+    list_display = ("id", "consumer", "kind", "key")
+    search_fields = ("=consumer", "=kind", "=key")
+    ordering = ("-pk",)
+
+
+@admin.register(Lease)
+class LeaseAdmin(TelemetryAdmin):
+    note = "The right to do one job alone. A holder that died gives it back by the clock."
+    list_display = ("name", "owner", "token", "acquired_at", "expires_at")
+    ordering = ("name",)
+
+
+@admin.register(Heartbeat)
+class HeartbeatAdmin(TelemetryAdmin):
+    list_display = ("name", "beat_at", "details")
+    ordering = ("name",)
+
+
+@admin.register(Watermark)
+class WatermarkAdmin(TelemetryAdmin):
+    note = "Days before which something is closed, because it was pruned or is settled."
+    list_display = ("name", "day", "updated_at")
+    ordering = ("name",)

@@ -1,0 +1,117 @@
+"""Events, responses and summaries: what transcripts came to."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+
+from telemetry.admin.base import SessionRowsAdmin
+from telemetry.identity import identity_key
+from telemetry.models import UsageEvent, UsageResponse, UsageSessionSummary
+
+
+@admin.register(UsageEvent)
+class UsageEventAdmin(SessionRowsAdmin):
+    list_display = (
+        "occurred_at",
+        "person",
+        "session",
+        "event_type",
+        "what",
+        "outcome",
+        "is_invocation",
+        "source",
+        "ref_id",
+        "evidence",
+    )
+    list_filter = ("occurred_at", "event_type", "outcome", "source", "evidence", "item_kind")
+    search_help_text = (
+        "In full: a session id, a username, a tool_use id, or the name of a tool, skill, agent or "
+        "command."
+    )
+    ordering = ("-occurred_at",)
+    sortable_by = ("occurred_at",)
+
+    def rows_named(self, queryset: QuerySet[Any], term: str) -> QuerySet[Any]:
+        if term.startswith("toolu_"):
+            return queryset.filter(pk=identity_key("call", term))
+        name = term.removeprefix("/")
+        return queryset.filter(
+            Q(tool_name=name) | Q(skill_name=name) | Q(subagent_type=name) | Q(command_name=name)
+        )
+
+    @admin.display(description="what")
+    def what(self, event: UsageEvent) -> str:
+        if event.command_name:
+            return f"/{event.command_name}"
+        named = event.skill_name or event.subagent_type
+        return f"{event.tool_name}: {named}" if named else event.tool_name or ""
+
+
+@admin.register(UsageResponse)
+class UsageResponseAdmin(SessionRowsAdmin):
+    list_display = (
+        "occurred_at",
+        "person",
+        "session",
+        "model",
+        "input_tokens",
+        "output_tokens",
+        "cache_creation_tokens",
+        "cache_read_tokens",
+        "usage_final",
+        "is_sidechain",
+        "cost",
+    )
+    list_filter = (
+        "occurred_at",
+        "usage_final",
+        "is_sidechain",
+        ("cost_usd", admin.EmptyFieldListFilter),
+    )
+    search_help_text = "In full: a session id, a username, a message id or a model."
+    ordering = ("-occurred_at",)
+    sortable_by = ("occurred_at",)
+
+    def rows_named(self, queryset: QuerySet[Any], term: str) -> QuerySet[Any]:
+        if term.startswith("msg_"):
+            return queryset.filter(pk=identity_key("response", term))
+        return queryset.filter(model=term)
+
+    @admin.display(description="cost")
+    def cost(self, response: UsageResponse) -> str:
+        return "unknown" if response.cost_usd is None else f"${response.cost_usd:.4f}"
+
+
+@admin.register(UsageSessionSummary)
+class UsageSessionSummaryAdmin(SessionRowsAdmin):
+    list_display = (
+        "started_at",
+        "person",
+        "session",
+        "title",
+        "active",
+        "prompts",
+        "tool_calls",
+        "tool_errors",
+        "skill_invocations",
+        "primary_model",
+        "cost",
+        "bad_lines",
+    )
+    list_filter = ("started_at", ("cost_usd", admin.EmptyFieldListFilter))
+    search_help_text = "A session id or a username in full, or a part of a title or project."
+    ordering = ("-started_at",)
+    sortable_by = ("started_at",)
+
+    def rows_named(self, queryset: QuerySet[Any], term: str) -> QuerySet[Any]:
+        return queryset.filter(Q(title__icontains=term) | Q(project__icontains=term))
+
+    @admin.display(description="active")
+    def active(self, summary: UsageSessionSummary) -> str:
+        """Minutes; whoever wants seconds finds them on the row's page."""
+        return f"{summary.active_seconds / 60:.0f} min"
+
+    @admin.display(description="cost")
+    def cost(self, summary: UsageSessionSummary) -> str:
+        return "unknown" if summary.cost_usd is None else f"${summary.cost_usd:.2f}"
