@@ -25,42 +25,33 @@ def revisions_of(content: bytes | list[bytes]) -> list[bytes]:
     ]
 
 
+def taken(files: Files) -> dict[str, list[bytes]]:
+    """The revisions that the store takes; others are refused with a word."""
+    return {
+        name: [one for one in revisions_of(content) if survey([one], name).verdict == "claude"]
+        for name, content in files.items()
+    }
+
+
 def in_chunks(content: bytes, size: int = 1 << 20) -> list[bytes]:
     return [content[at : at + size] for at in range(0, len(content), size)]
 
 
-def session_ids(files: Files) -> list[str]:
-    """The sessions of the files that are taken."""
-    found: dict[str, None] = {}
-    for name, content in files.items():
-        for revision in revisions_of(content):
-            seen = survey([revision], name)
-            if seen.verdict == "claude":
-                found |= dict.fromkeys(seen.session_ids)
-    return list(found)
-
-
-def sources_of(files: Files, session_id: str) -> list[SourceFile]:
-    sources = []
-    for name, content in files.items():
-        kept = []
-        sessions: set[str] = set()
-        for revision in revisions_of(content):
-            seen = survey([revision], name)
-            if seen.verdict == "claude":
-                sessions |= set(seen.session_ids)
-                kept.append(revision)
-        if session_id in sessions:
-            opened: list[Callable[[], Iterable[bytes]]] = [
-                partial(in_chunks, revision, 777) for revision in kept
-            ]
-            sources.append(SourceFile(name, opened))
-    return sources
+def sessions_in(name: str, revisions: Iterable[bytes]) -> dict[str, None]:
+    """The sessions of a file, in order of first sight."""
+    return dict.fromkeys(one for each in revisions for one in survey([each], name).session_ids)
 
 
 def derive_person(files: Files, held: frozenset[int] = frozenset()) -> list[SessionRows]:
     """The rows of each session of the person, in the order of ownership."""
-    extracts = [extract(sources_of(files, one), one, held) for one in session_ids(files)]
+    sources: dict[str, list[SourceFile]] = {}
+    for name, revisions in taken(files).items():
+        opened: list[Callable[[], Iterable[bytes]]] = [
+            partial(in_chunks, revision, 777) for revision in revisions
+        ]
+        for session_id in sessions_in(name, revisions):
+            sources.setdefault(session_id, []).append(SourceFile(name, opened))
+    extracts = [extract(found, session_id, held) for session_id, found in sources.items()]
     return derive(extracts, held) if extracts else []
 
 

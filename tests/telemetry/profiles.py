@@ -29,5 +29,5 @@ def _search(examples: int) -> settings:
 
 thorough = _search(150)
 """For properties that need no database."""
-quick = _search(12)
+quick = _search(8)
 """For properties that store and process."""
