@@ -9,7 +9,7 @@ from typing import Any
 
 from telemetry.bulk import insert_rows, time_converter, time_value
 from telemetry.event_names import Attribution, mcp_server_of
-from telemetry.events import USAGE_PROCESSOR_VERSION, EventRow, ResponseRow, SessionRows
+from telemetry.events import NO_DAY, USAGE_PROCESSOR_VERSION, EventRow, ResponseRow, SessionRows
 from telemetry.models import Session, Watermark
 from telemetry.prices import cost_usd
 from telemetry.resolver import Resolver
@@ -261,7 +261,7 @@ class RowWriter:
 
     def _kept_day(self, day: str) -> bool:
         closed: date | None = self.closed.get("facts_pruned_before")
-        return closed is None or day >= closed.isoformat()
+        return closed is None or day >= closed.isoformat() or day == NO_DAY
 
 
 def _tallied(
