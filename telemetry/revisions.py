@@ -5,7 +5,7 @@ are in the storage already.
 """
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -122,6 +122,12 @@ def write_revisions(
         batch_size=BATCH,
     )
     return files
+
+
+def file_digest(hashes: Iterable[str]) -> str:
+    """`TranscriptFile.content_hash` for the hashes of all its revisions."""
+    # Sorted, so that the order in which revisions arrived does not show.
+    return hashlib.sha256("".join(sorted(hashes)).encode()).hexdigest()
 
 
 def lock_person(user_id: int) -> User:
@@ -279,8 +285,7 @@ def _with_item(file: TranscriptFile, item: Item) -> TranscriptFile:
     sizes = {revision.number: revision.size for revision in item.known}
     number = len(item.known) if prepared.base is None else prepared.base
     hashes[number], sizes[number] = prepared.sha256, prepared.size
-    # Sorted, so that the order in which revisions arrived does not show.
-    file.content_hash = hashlib.sha256("".join(sorted(hashes.values())).encode()).hexdigest()
+    file.content_hash = file_digest(hashes.values())
     file.size = sum(sizes.values())
     file.stored_size += prepared.stored_size
     return file
