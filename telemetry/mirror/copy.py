@@ -1,21 +1,24 @@
 """DuckDB's own COPY as a stream of bytes, in memory that does not grow with the rows."""
 
-import os
 import tempfile
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 
-from telemetry.mirror.connection import folder
+from telemetry.mirror.connection import CATALOG, folder
 
 READ_BYTES = 256 * 1024
 # Rows to one sorted COPY: as fast as one big one, and memory for it alone.
-SLICE_ROWS = 20_000
+SLICE_ROWS = 20000
 # The first slice is small, so that the first rows are on their way at once.
 FIRST_ROWS = 1_000
+# Slices made at the same time; each takes a core.
+WORKERS = 2
 
 
 def copy_stream(
@@ -25,39 +28,66 @@ def copy_stream(
     *,
     done: Callable[[int], None],
 ) -> Iterator[bytes]:
-    """What COPY makes of each query in turn, as one stream.
+    """What COPY makes of each query in turn, as one stream; `done(n)` when query n was handed out.
 
-    `done(n)` is called, in another thread, when query n was written. An error of DuckDB is raised
-    after the bytes before it. Closing the iterator stops the query that runs.
+    A few queries run ahead, into files that live until they are read. Raises DuckDB's error after
+    the bytes before it. Closing the iterator stops the queries that run.
     """
-    receiver, sender = os.pipe()
-    failures: list[BaseException] = []
-
-    def write() -> None:
-        try:
-            for number, query in enumerate(queries):
-                database.execute(
-                    f"COPY ({query}) TO '/dev/fd/{sender}' ({options}, USE_TMP_FILE false)"
-                )
-                done(number)
-        except BaseException as error:
-            failures.append(error)
-        finally:
-            os.close(sender)
-
-    writer = threading.Thread(target=write, name="mirror-copy", daemon=True)
-    writer.start()
+    copying = _Copying(database, options)
+    waiting: deque[tuple[int, Future[Path]]] = deque()
+    upcoming = enumerate(queries)
     try:
-        while chunk := os.read(receiver, READ_BYTES):
-            yield chunk
+        while True:
+            while len(waiting) <= WORKERS and (query := next(upcoming, None)):
+                waiting.append((query[0], copying.start(*query)))
+            if not waiting:
+                return
+            number, future = waiting.popleft()
+            path = future.result()
+            with path.open("rb") as file:
+                path.unlink()
+                while chunk := file.read(READ_BYTES):
+                    yield chunk
+            done(number)
     finally:
-        # A writer that waits for room in the pipe fails now; one that computes is interrupted.
-        os.close(receiver)
-        while writer.is_alive():
-            database.interrupt()
-            writer.join(timeout=0.05)
-    if failures:
-        raise failures[0]
+        copying.stop()
+
+
+class _Copying:
+    """Threads with a cursor each, and the folder they write to."""
+
+    def __init__(self, database: duckdb.DuckDBPyConnection, options: str) -> None:
+        self._database, self._options = database, options
+        # Named like DuckDB's spill folders: what a killed process left is removed with them.
+        self._folder = tempfile.TemporaryDirectory(dir=folder(), prefix="spill-copy-")
+        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="mirror-copy")
+        self._own = threading.local()
+        self._cursors: list[duckdb.DuckDBPyConnection] = []
+
+    def start(self, number: int, query: str) -> Future[Path]:
+        return self._pool.submit(self._copy, number, query)
+
+    def _copy(self, number: int, query: str) -> Path:
+        path = Path(self._folder.name) / str(number)
+        literal = str(path).replace("'", "''")
+        self._cursor().execute(f"COPY ({query}) TO '{literal}' ({self._options})")
+        return path
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        if not hasattr(self._own, "cursor"):
+            self._own.cursor = self._database.cursor()
+            self._own.cursor.execute(f"USE {CATALOG}")
+            self._cursors.append(self._own.cursor)
+        cursor: duckdb.DuckDBPyConnection = self._own.cursor
+        return cursor
+
+    def stop(self) -> None:
+        for cursor in self._cursors:
+            cursor.interrupt()
+        self._pool.shutdown(cancel_futures=True)
+        for cursor in self._cursors:
+            cursor.close()
+        self._folder.cleanup()
 
 
 @contextmanager

@@ -47,7 +47,7 @@ def session() -> Session:
     return session
 
 
-def export(format: str = "json", table: str = "usage_events", **filters: str) -> bytes:  # noqa: A002
+def export(format: str = "json", table: str = "usage_events", **filters: str) -> bytes:
     wanted = Export.parse(format=format, table=table, **filters)
     with ExportStream(wanted, door=audit.Door.COMMAND) as stream:
         return b"".join(stream)

@@ -35,7 +35,7 @@ NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
 
 def count(table: str) -> int:
     with mirror.reader() as cursor:
-        row = cursor.execute(f"SELECT count(*) FROM {table}").fetchone()
+        row = cursor.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608
         return int(row[0]) if row else 0
 
 
