@@ -8,9 +8,12 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
+from django.db import connection
+
 from accounts.models import User
+from telemetry.bulk import time_value
 from telemetry.bulk_updates import update_rows
-from telemetry.models import ProcessorState, Session, SessionFile, TranscriptFile
+from telemetry.models import Session, SessionFile, TranscriptFile
 from telemetry.transcript_names import session_file_name
 
 PROCESSORS = ("usage", "verification")
@@ -48,24 +51,26 @@ def refresh_sessions(session_pks: Collection[int], *, now: datetime) -> None:
 
 
 def mark_due(session_pks: Collection[int], *, now: datetime) -> None:
-    """Every processor has to look at these sessions again, whatever came of them before."""
-    ProcessorState.objects.bulk_create(
-        (
-            ProcessorState(
-                processor=processor,
-                session_id=pk,
-                status=ProcessorState.Status.DUE,
-                due_at=now,
-                attempts=0,
-            )
-            for pk in session_pks
-            for processor in PROCESSORS
-        ),
-        update_conflicts=True,
-        unique_fields=["processor", "session"],
-        update_fields=["status", "due_at", "attempts"],
-        batch_size=BATCH,
-    )
+    """Every processor has to look at these sessions again, whatever came of them before.
+
+    A claim that is under way keeps its time: whoever holds it sees at its end that the session
+    grew and leaves it due, so a session that grows all the time is not passed from hand to hand.
+    """
+    rows = [(processor, pk, now) for pk in session_pks for processor in PROCESSORS]
+    with connection.cursor() as cursor:
+        cursor.executemany(_MARK_DUE, [(*row[:2], time_value(row[2])) for row in rows])
+
+
+_MARK_DUE = """
+    INSERT INTO session_processor_state AS state
+        (processor, session_id, status, due_at, attempts, content_hash, version, error,
+         claim_token, claimed_by)
+    VALUES (%s, %s, 'due', %s, 0, '', 0, '', 0, '')
+    ON CONFLICT (processor, session_id) DO UPDATE SET
+        status = 'due',
+        attempts = 0,
+        due_at = CASE WHEN state.claimed_by = '' THEN excluded.due_at ELSE state.due_at END
+"""
 
 
 def _refresh(pks: list[int], *, now: datetime) -> None:

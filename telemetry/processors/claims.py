@@ -111,11 +111,17 @@ def give_back(claim: Claim, error: Exception, *, now: datetime) -> ProcessorStat
     return ProcessorState.Status(state.status)
 
 
-def skip(claim: Claim) -> None:
-    """Note that there is nothing to read: what was derived before stays."""
-    ProcessorState.objects.filter(pk=claim.state_pk, claim_token=claim.token).update(
+def skip(claim: Claim, content_hash: str, *, now: datetime) -> None:
+    """Note that there is nothing to read: what was derived before stays.
+
+    A session that was uploaded again since it was looked at stays due.
+    """
+    unchanged = Session.objects.filter(pk=claim.session_pk, content_hash=content_hash)
+    mine = ProcessorState.objects.filter(pk=claim.state_pk, claim_token=claim.token)
+    if not mine.filter(session__in=unchanged).update(
         status=ProcessorState.Status.SKIPPED, due_at=None, claimed_by="", attempts=0, error=""
-    )
+    ):
+        mine.update(status=ProcessorState.Status.DUE, claimed_by="", due_at=now)
 
 
 def _quarantine(rows: list[tuple[int, int, int, int, int, str]]) -> None:

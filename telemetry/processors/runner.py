@@ -152,7 +152,7 @@ class _Batch:
             if job.files:
                 yield (claim, job), job
             else:
-                skip(claim)
+                skip(claim, job.content_hash, now=self.now())
                 self.report.skipped += 1
 
     def _put(self, found: "_Found") -> None:
