@@ -71,6 +71,8 @@ def claim_due(processor: Processor, *, now: datetime, most: int, most_bytes: int
             due_at=now + CLAIM_LASTS,
             claim_token=F("claim_token") + 1,
             attempts=F("attempts") + 1,
+            # Noted before the work, since a session in quarantine waits for another version.
+            version=processor.version,
             claimed_by=this_claimant(),
         )
     return taken
@@ -84,6 +86,7 @@ def claim_session(processor: Processor, session: Session, *, now: datetime) -> C
         )
         state.claim_token += 1
         state.attempts += 1
+        state.version = processor.version
         state.due_at = now + CLAIM_LASTS
         state.claimed_by = this_claimant()
         state.save()
