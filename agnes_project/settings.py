@@ -106,6 +106,7 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True
+FORMAT_MODULE_PATH = "agnes_project.formats"
 
 # --- Database --------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
@@ -40,6 +41,15 @@ class BoundedPaginator(Paginator[Any]):
         return self._counted > MOST_LISTED
 
 
+class WholeList(ChangeList):
+    """Says how many rows there are beside the search box only when something was chosen."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        if not self.query and not self.has_active_filters:
+            self.full_result_count = self.result_count
+
+
 class TelemetryAdmin(ReadOnlyAdmin):
     """A list that can be read, filtered and searched. `note` stands above it."""
 
@@ -52,6 +62,12 @@ class TelemetryAdmin(ReadOnlyAdmin):
     list_max_show_all = 0
     # What is not indexed would be sorted whole, so a list names what it may be sorted by.
     sortable_by: ClassVar[Any] = ()
+
+    class Media:
+        css: ClassVar[Any] = {"all": ("telemetry/admin.css",)}
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return WholeList
 
 
 class ReadOnlyInline(admin.TabularInline[Any, Any]):

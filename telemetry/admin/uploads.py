@@ -1,5 +1,6 @@
 """Sessions and their files, with everything that hangs on them in reach."""
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -31,7 +32,7 @@ from telemetry.models import (
 
 ERASE_NOTE = (
     "Sessions are not deleted here: events, figures, files, the mirror and the copies that other "
-    "sessions hold all hang on them. Run `manage.py usage_erase`, which takes care of all of it."
+    "sessions hold all hang on them. The command manage.py usage_erase takes care of all of it."
 )
 
 
@@ -58,8 +59,12 @@ class FilesOfSession(ReadOnlyInline):
 class StatesOfSession(ReadOnlyInline):
     model = ProcessorState
     verbose_name_plural = "processors"
-    fields = ("processor", "status", "attempts", "due_at", "processed_at", "version", "error")
-    show_change_link = True
+    fields = ("name", "status", "attempts", "due_at", "processed_at", "version", "error")
+    readonly_fields = ("name",)
+
+    @admin.display(description="processor")
+    def name(self, state: ProcessorState) -> SafeString | str:
+        return row_link(state, state.processor)
 
 
 class OverlapsOfSession(ReadOnlyInline):
@@ -84,10 +89,10 @@ class SessionAdmin(TelemetryAdmin):
         "title",
         "person",
         "folder",
+        "started",
         "prompts",
         "tool_calls",
         "cost",
-        "bytes",
         "uploaded_at",
     )
     list_filter = (
@@ -123,6 +128,11 @@ class SessionAdmin(TelemetryAdmin):
     @admin.display(description="project")
     def folder(self, session: Session) -> str:
         return session.project.rstrip("/\\").replace("\\", "/").rpartition("/")[2]
+
+    @admin.display(description="started")
+    def started(self, session: Session) -> datetime | None:
+        summary = _summary(session)
+        return summary.started_at if summary else None
 
     @admin.display(description="prompts")
     def prompts(self, session: Session) -> int | None:
@@ -174,8 +184,12 @@ def _summary(session: Session) -> UsageSessionSummary | None:
 
 class RevisionsOfFile(ReadOnlyInline):
     model = TranscriptRevision
-    fields = ("number", "size", "sha256", "dropped_at")
-    show_change_link = True
+    fields = ("name", "size", "sha256", "dropped_at")
+    readonly_fields = ("name",)
+
+    @admin.display(description="revision")
+    def name(self, revision: TranscriptRevision) -> SafeString | str:
+        return row_link(revision, f"revision {revision.number}")
 
 
 class SessionsOfFile(ReadOnlyInline):

@@ -19,9 +19,8 @@ class UsageEventAdmin(SessionRowsAdmin):
         "event_type",
         "what",
         "outcome",
-        "is_invocation",
-        "source",
-        "ref_id",
+        "invocation",
+        "item",
         "evidence",
     )
     list_filter = ("occurred_at", "event_type", "outcome", "source", "evidence", "item_kind")
@@ -47,6 +46,14 @@ class UsageEventAdmin(SessionRowsAdmin):
         named = event.skill_name or event.subagent_type
         return f"{event.tool_name}: {named}" if named else event.tool_name or ""
 
+    @admin.display(description="invocation")
+    def invocation(self, event: UsageEvent) -> str:
+        return "yes" if event.is_invocation else ""
+
+    @admin.display(description="comes from")
+    def item(self, event: UsageEvent) -> str:
+        return f"{event.source} {event.ref_id}" if event.ref_id else event.source
+
 
 @admin.register(UsageResponse)
 class UsageResponseAdmin(SessionRowsAdmin):
@@ -60,7 +67,7 @@ class UsageResponseAdmin(SessionRowsAdmin):
         "cache_creation_tokens",
         "cache_read_tokens",
         "usage_final",
-        "is_sidechain",
+        "subagent",
         "cost",
     )
     list_filter = (
@@ -77,6 +84,10 @@ class UsageResponseAdmin(SessionRowsAdmin):
         if term.startswith("msg_"):
             return queryset.filter(pk=identity_key("response", term))
         return queryset.filter(model=term)
+
+    @admin.display(description="subagent")
+    def subagent(self, response: UsageResponse) -> str:
+        return "yes" if response.is_sidechain else ""
 
     @admin.display(description="cost")
     def cost(self, response: UsageResponse) -> str:

@@ -2,20 +2,22 @@
 
 import random
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import ClassVar
 
 from accounts.errors import AgnesError
 from accounts.models import User
-from telemetry import leases, mirror, reattribution, rollups, transcript_store
+from telemetry import reattribution, transcript_store
 from telemetry.demo import catalogue
 from telemetry.demo.people import MOST_PEOPLE, Person, account_of, cast
 from telemetry.demo.scribe import Scribe
 from telemetry.demo.stories import HOUSE_SKILLS, Story
+from telemetry.leases import LeaseTaken
 from telemetry.models import Session, UsageEvent
 from telemetry.preparation import BytesContent
-from telemetry.processors.runner import run_until_idle
+from telemetry.processing import process_due
 from telemetry.revisions import Accepted, known_revisions
 
 MOST_DAYS = 400
@@ -57,11 +59,13 @@ def seed(*, now: datetime, days: int, people: int, number: int, add: bool) -> Se
     """
     _check(days=days, people=people, add=add)
     done = Seeded(now, days, people, catalogue.register(now=now))
+    with suppress(LeaseTaken):
+        reattribution.reattribute_due(now=now)
     before = Session.objects.count()
     for person in cast(people):
         done.files += _upload(person, now=now, days=days, number=number, people=people)
-    run_until_idle(now=lambda: now)
-    done.caught_up = _catch_up(now=now)
+    processed = process_due(now=lambda: now)
+    done.caught_up = not processed.left and not processed.mirror_problem
     done.sessions = Session.objects.count() - before
     done.events = UsageEvent.objects.count()
     return done
@@ -147,14 +151,3 @@ def _files_of_day(
 
 def _moment(day: date, hour: float) -> datetime:
     return datetime.combine(day, time(tzinfo=UTC)) + timedelta(hours=hour)
-
-
-def _catch_up(*, now: datetime) -> bool:
-    """Attribution, rollups and mirror; False when another process is doing one of them."""
-    try:
-        reattribution.reattribute_due(now=now)
-        rollups.refresh(now=now, budget=None)
-        mirror.sync(now=now, budget=None)
-    except (leases.LeaseTaken, mirror.MirrorBusy):
-        return False
-    return True

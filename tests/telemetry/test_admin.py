@@ -51,7 +51,7 @@ def seeded(
         django_db_blocker.unblock(),
         transaction.atomic(),
     ):
-        call_command("seed_demo", now=NOW, days=20, people=3, verbosity=0)
+        call_command("seed_demo", now=NOW, days=9, people=3, verbosity=0)
         add_rows_that_no_seed_leaves()
         yield
         transaction.set_rollback(True)
