@@ -4,7 +4,7 @@ from ninja import NinjaAPI
 
 from accounts.api_auth import SessionCookieAuth, TokenAuth
 from agnes_project.api_errors import register_error_handlers
-from telemetry.api import sessions, usage_export
+from telemetry.api import operations, sessions, usage_export
 
 api = NinjaAPI(
     title="Agnes",
@@ -16,3 +16,4 @@ api = NinjaAPI(
 register_error_handlers(api)
 api.add_router("", sessions.router)
 api.add_router("/admin/usage", usage_export.router)
+api.add_router("/admin", operations.router)

@@ -60,6 +60,11 @@ def enqueue_processing() -> bool:
     return True
 
 
+def enqueue_pruning() -> None:
+    """Queue what a pruning had no time for; two of them do not overlap."""
+    async_task(PRUNE)
+
+
 def process_sessions() -> dict[str, Any]:
     """Everything due for any processor, then on to rollups and mirror."""
     Lease.objects.filter(name=WAITING, expires_at__gt=timezone.now()).update(
@@ -102,7 +107,7 @@ def prune() -> dict[str, Any]:
     except leases.LeaseTaken:
         return {"busy": True}
     if report.left:
-        async_task(PRUNE)
+        enqueue_pruning()
     return report.numbers()
 
 
