@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.models import User
+from benchmarks.table_dump import Rows
 from telemetry.events import SessionRows
 from telemetry.models import (
     UsageEvent,
@@ -20,7 +21,6 @@ from tests.reference.strategies import Corpus, corpora, rewritten, shuffled_uplo
 from tests.telemetry import fast_count
 from tests.telemetry.database_dump import (
     NOW,
-    Rows,
     exact_rows,
     figures,
     nothing_kept,
