@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from django.http import HttpRequest
 from django.utils import timezone
-from ninja import Body, Field, Router, Schema
+from ninja import Field, Router, Schema
 
 from accounts import audit
 from accounts.errors import AgnesError
@@ -64,10 +64,6 @@ class PruneBody(Schema):
     dry_run: bool = False
 
 
-EVERYTHING: Any = Body(default=PruneBody())
-"""A request without a body acts, as the command does."""
-
-
 class PruneAnswer(Schema):
     dry_run: bool
     events: int
@@ -102,17 +98,21 @@ def reprocess_usage(request: HttpRequest, body: ReprocessBody) -> dict[str, Any]
 
 
 @router.post("/usage/prune", response=PruneAnswer, summary="Remove what is older than retention")
-def prune_usage(request: HttpRequest, body: PruneBody = EVERYTHING) -> dict[str, Any]:
-    """By the USAGE_…_RETENTION_DAYS settings. 409 while another process prunes."""
+def prune_usage(request: HttpRequest, body: PruneBody | None = None) -> dict[str, Any]:
+    """By the USAGE_…_RETENTION_DAYS settings. 409 while another process prunes.
+
+    A request without a body acts, as the command does.
+    """
     admin = require_admin(request)
     retention, now = Retention.from_settings(), timezone.now()
-    if body.dry_run:
+    dry_run = body is not None and body.dry_run
+    if dry_run:
         report = plan_prune(retention, now=now)
     else:
         report = prune(retention, by=admin, door=audit.Door.API, now=now, seconds=PRUNE_SECONDS)
         if report.left:
             enqueue_pruning()
-    return {**report.numbers(), "dry_run": body.dry_run}
+    return {**report.numbers(), "dry_run": dry_run}
 
 
 @router.post("/run-session-processor", response=ProcessAnswer, summary="Process what is due now")
