@@ -136,7 +136,8 @@ processes, and yields (first, result or exception) in their order."""
 
 
 def jobs_of(session_pks: list[int]) -> dict[int, Job]:
-    """What there is to read of these sessions; those without stored bytes have no files."""
+    """What there is to read of these sessions. Those whose transcript is not stored have no files,
+    also when a part of it arrived again: a part would lower what the whole has shown."""
     revisions = TranscriptRevision.objects.filter(dropped_at=None).prefetch_related("segments")
     files = TranscriptFile.objects.order_by("name").prefetch_related(
         Prefetch("revisions", queryset=revisions.order_by("number"))
@@ -159,7 +160,7 @@ def jobs_of(session_pks: list[int]) -> dict[int, Job]:
                     ],
                 )
                 for file in session.files.all()
-                if file.revisions.all()
+                if file.revisions.all() and session.transcript_dropped_at is None
             ],
         )
         for session in sessions

@@ -13,7 +13,7 @@ from django_q.models import Task
 from pytest_django.fixtures import Settings
 
 from accounts.models import AuditEvent, User
-from benchmarks.transcript_lines import Thread, encode, prompt
+from benchmarks.transcript_lines import Thread, answer, encode, prompt, tool_use
 from telemetry import leases, mirror, retention, rollups
 from telemetry.models import (
     DoomedBlob,
@@ -258,6 +258,29 @@ def test_an_old_transcripts_bytes_go_and_its_content_is_known_again(ada: User) -
     assert again.status == Status.UNCHANGED
     process()
     assert figures() == before
+
+
+def test_a_part_that_arrives_later_lowers_no_figure_and_the_whole_counts(ada: User) -> None:
+    session_id = session_of("old")
+    lines = turns(session_id, days_ago(90))
+    old = store(ada, "old", lines)
+    process()
+    before = figures()
+    run(Retention(transcripts=30))
+    agent = Thread(session_id, agent_id="a1")
+    part = encode([answer(agent, tool_use("toolu_a1", "Bash"), at=days_ago(90)[0])])
+
+    accept(user=ada, name=f"{session_id}/agent-a1.jsonl", content=part, now=NOW)
+    process()
+    assert figures() == before
+    states = ProcessorState.objects.filter(session=old).values_list("status", flat=True)
+    assert set(states) == {"skipped"}
+
+    store(ada, "old", [*lines, *turns(session_id, days_ago(90, 1))[5:]])
+    process()
+    assert UsageEvent.objects.count() == 5
+    old.refresh_from_db()
+    assert old.transcript_dropped_at is None
 
 
 def test_a_transcript_goes_by_its_last_line(ada: User) -> None:
