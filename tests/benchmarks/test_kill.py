@@ -6,7 +6,6 @@ import pytest
 
 from benchmarks.kill_test import Trial, differences
 
-
 pytestmark = pytest.mark.skipif(
     os.environ.get("AGNES_TEST_DB") == "postgres",
     reason="the trial makes instances of its own, on SQLite",
