@@ -150,6 +150,8 @@ def _attach(path: Path, limits: dict[str, Any]) -> duckdb.DuckDBPyConnection:
     try:
         # Questions may cut instants into days; those are UTC days on a server anywhere.
         database.execute("SET GLOBAL TimeZone = 'UTC'")
+        # In an interactive Python DuckDB would draw into standard output.
+        database.execute("SET enable_progress_bar = false")
         literal = str(path).replace("'", "''")
         database.execute(f"ATTACH '{literal}' AS {CATALOG} (READ_ONLY)")
         database.execute(f"USE {CATALOG}")

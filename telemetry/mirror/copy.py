@@ -77,6 +77,7 @@ class _Copying:
         if not hasattr(self._own, "cursor"):
             self._own.cursor = self._database.cursor()
             self._own.cursor.execute(f"USE {CATALOG}")
+            self._own.cursor.execute("SET enable_progress_bar = false")
             self._cursors.append(self._own.cursor)
         cursor: duckdb.DuckDBPyConnection = self._own.cursor
         return cursor
