@@ -36,6 +36,7 @@ class DailyAdmin(TelemetryAdmin):
 class ContributionAdmin(SessionRowsAdmin):
     """One session's part of a day; too many rows for anything but the index of days."""
 
+    time_field = "day"
     ordering = ("-day",)
     sortable_by = ("day",)
 
@@ -60,7 +61,7 @@ class UsageSessionDailyAdmin(ContributionAdmin):
     search_help_text = "In full: a session id, a username or an item's name."
 
     def rows_named(self, queryset: QuerySet[Any], term: str) -> QuerySet[Any]:
-        return queryset.filter(name=term)
+        return self.searched(queryset, self.oldest_searched()).filter(name=term)
 
 
 @admin.register(UsageSessionHookDaily)

@@ -26,7 +26,7 @@ class UsageEventAdmin(SessionRowsAdmin):
     list_filter = ("occurred_at", "event_type", "outcome", "source", "evidence", "item_kind")
     search_help_text = (
         "In full: a session id, a username, a tool_use id, or the name of a tool, skill, agent or "
-        "command."
+        "command among the newest events."
     )
     ordering = ("-occurred_at",)
     sortable_by = ("occurred_at",)
@@ -35,7 +35,7 @@ class UsageEventAdmin(SessionRowsAdmin):
         if term.startswith("toolu_"):
             return queryset.filter(pk=identity_key("call", term))
         name = term.removeprefix("/")
-        return queryset.filter(
+        return self.searched(queryset, self.oldest_searched()).filter(
             Q(tool_name=name) | Q(skill_name=name) | Q(subagent_type=name) | Q(command_name=name)
         )
 
@@ -76,14 +76,16 @@ class UsageResponseAdmin(SessionRowsAdmin):
         "is_sidechain",
         ("cost_usd", admin.EmptyFieldListFilter),
     )
-    search_help_text = "In full: a session id, a username, a message id or a model."
+    search_help_text = (
+        "In full: a session id, a username, a message id, or a model among the newest."
+    )
     ordering = ("-occurred_at",)
     sortable_by = ("occurred_at",)
 
     def rows_named(self, queryset: QuerySet[Any], term: str) -> QuerySet[Any]:
         if term.startswith("msg_"):
             return queryset.filter(pk=identity_key("response", term))
-        return queryset.filter(model=term)
+        return self.searched(queryset, self.oldest_searched()).filter(model=term)
 
     @admin.display(description="subagent")
     def subagent(self, response: UsageResponse) -> str:
@@ -110,6 +112,7 @@ class UsageSessionSummaryAdmin(SessionRowsAdmin):
         "cost",
         "bad_lines",
     )
+    time_field = "started_at"
     list_filter = ("started_at", ("cost_usd", admin.EmptyFieldListFilter))
     search_help_text = "A session id or a username in full, or a part of a title or project."
     ordering = ("-started_at",)

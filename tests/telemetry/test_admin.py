@@ -216,6 +216,25 @@ def test_a_long_list_says_where_it_ends(
     assert "The list ends" not in client.get(list_of(Tombstone)).content.decode()
 
 
+def test_filters_look_through_the_newest_rows_and_say_so(
+    client: Client, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = UsageEvent.objects.filter(tool_name="Bash").earliest("occurred_at")
+    oldest = f"?session_row__id__exact={event.session_row_id}&event_type__exact=tool_use"
+    everything = found(client, UsageEvent, "?event_type__exact=tool_use")
+    of_session = found(client, UsageEvent, oldest)
+    monkeypatch.setattr(base, "MOST_SEARCHED", 40)
+
+    page = client.get(list_of(UsageEvent, "?event_type__exact=tool_use"))
+    assert 0 < page.context["cl"].result_count < everything
+    assert "Only the newest rows" in page.content.decode()
+    assert found(client, UsageEvent, "?q=Bash") <= 41
+    # What an index finds is found however old it is.
+    assert found(client, UsageEvent, oldest) == of_session > 0
+    assert found(client, UsageEvent, f"?q={event.tool_use_id}") == 1
+    assert "Only the newest rows" not in client.get(list_of(UsageEvent)).content.decode()
+
+
 def test_opening_the_list_of_events_never_counts_or_sorts_the_whole_table(
     client: Client, ada: User
 ) -> None:
