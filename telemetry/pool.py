@@ -60,7 +60,12 @@ class Pool:
     def _submit(self, function: Callable[[Any], Any], job: Any) -> Future[Any]:
         if self._executor is None:
             self._executor = _executor(self.processes)
-        return self._executor.submit(function, job)
+        try:
+            return self._executor.submit(function, job)
+        except BrokenProcessPool as error:  # a process died while nobody was waiting
+            broken: Future[Any] = Future()
+            broken.set_exception(error)
+            return broken
 
     def _alone(self, function: Callable[[Any], Any], job: Any) -> Any:
         with _executor(1) as executor:
