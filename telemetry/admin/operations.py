@@ -60,8 +60,10 @@ class ProcessorStateAdmin(TelemetryAdmin):
     @admin.action(description="Try again: failed and quarantined ones are due now")
     def try_again(self, request: HttpRequest, queryset: QuerySet[ProcessorState]) -> None:
         by = cast("User", request.user)
+        # The list may be filtered by what is about to change.
+        selected = queryset.count()
         due = actions.try_again(queryset, by=by, now=timezone.now())
-        left = queryset.count() - due
+        left = selected - due
         rest = f" {left} had not failed, or are being tried right now." if left else ""
         self.message_user(request, f"{due} will be tried again soon.{rest}", messages.SUCCESS)
 

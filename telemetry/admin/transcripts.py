@@ -169,8 +169,10 @@ class TombstoneAdmin(TelemetryAdmin):
     @admin.action(description="Lift the selected tombstones: uploads are taken again")
     def lift(self, request: HttpRequest, queryset: QuerySet[Tombstone]) -> None:
         by = cast("User", request.user)
+        # The list may be filtered by what is about to change.
+        selected = queryset.count()
         lifted = actions.lift_tombstones(queryset, by=by, now=timezone.now())
-        self.message_user(request, f"Lifted {lifted} of {queryset.count()}.", messages.SUCCESS)
+        self.message_user(request, f"Lifted {lifted} of {selected}.", messages.SUCCESS)
 
 
 @admin.register(DoomedBlob)

@@ -249,10 +249,14 @@ def test_opening_the_list_of_events_never_counts_or_sorts_the_whole_table(
 
 
 def run_action(
-    client: Client, model: type[models.Model], action: str, rows: list[models.Model]
+    client: Client,
+    model: type[models.Model],
+    action: str,
+    rows: list[models.Model],
+    query: str = "",
 ) -> str:
     data = {"action": action, "_selected_action": [row.pk for row in rows]}
-    return client.post(list_of(model), data, follow=True).content.decode()
+    return client.post(list_of(model, query), data, follow=True).content.decode()
 
 
 def test_failed_and_quarantined_sessions_are_tried_again(client: Client, ada: User) -> None:
@@ -272,6 +276,16 @@ def test_failed_and_quarantined_sessions_are_tried_again(client: Client, ada: Us
     assert set(due) == set(states[:2])
     event = AuditEvent.objects.get(action="usage.process", actor=ada)
     assert event.details == {"retried": 2}
+
+
+def test_what_was_done_is_told_where_the_list_is_filtered_by_it(client: Client, ada: User) -> None:
+    state = ProcessorState.objects.latest("pk")
+    ProcessorState.objects.filter(pk=state.pk).update(status=Status.FAILED)
+    said = run_action(client, ProcessorState, "try_again", [state], "?status__exact=failed")
+    assert "1 will be tried again soon.<" in said
+    tombstone = Tombstone.objects.latest("pk")
+    said = run_action(client, Tombstone, "lift", [tombstone], "?lifted_at__isempty=1")
+    assert "Lifted 1 of 1." in said
 
 
 def test_a_lifted_tombstone_lets_the_session_in_again(client: Client, ada: User) -> None:
