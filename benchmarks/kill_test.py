@@ -42,15 +42,18 @@ class Victim:
 
 
 class Instance:
-    """An instance of its own in a folder, worked on by commands only."""
+    """An instance of its own in a folder, worked on by commands only; on SQLite by default."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database_url: str = "") -> None:
         self.folder = folder
+        self.database_url = database_url
 
     @property
     def environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AGNES_")}
         kept.pop("DATABASE_URL", None)
+        if self.database_url:
+            kept["DATABASE_URL"] = self.database_url
         return kept | {
             "AGNES_DATA_DIR": str(self.folder),
             "DJANGO_SETTINGS_MODULE": "agnes_project.settings",
@@ -72,9 +75,9 @@ class Instance:
             raise RuntimeError(f"{' '.join(command)} failed in {self.folder}:\n{done.stderr}")
         return done.stdout
 
-    def run_and_kill(self, command: Command, after: float) -> bool:
-        """Start a command and kill it and all its children; False when it had ended before."""
-        process = subprocess.Popen(  # noqa: S603
+    def start(self, *command: str) -> subprocess.Popen[bytes]:
+        """A management command in a process group of its own, not waited for."""
+        return subprocess.Popen(  # noqa: S603
             [sys.executable, "manage.py", *command],
             cwd=PROJECT,
             env=self.environment,
@@ -82,6 +85,10 @@ class Instance:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+
+    def run_and_kill(self, command: Command, after: float) -> bool:
+        """Start a command and kill it and all its children; False when it had ended before."""
+        process = self.start(*command)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=after)
         killed = process.poll() is None
@@ -111,15 +118,7 @@ class Trial:
         self.folder = folder
         self.rng = random.Random(seed)
         tree = folder / "tree"
-        subprocess.run(  # noqa: S603
-            [
-                *(sys.executable, "-m", "benchmarks.generate", str(tree), "--people", "3"),
-                *("--megabytes", f"{megabytes:g}", "--seed", f"{seed}"),
-            ],
-            cwd=PROJECT,
-            stdout=subprocess.DEVNULL,
-            check=True,
-        )
+        make_tree(tree, megabytes=megabytes, seed=seed)
         importing: Command = ("usage_import", str(tree), "--users-from-folders", "--no-process")
         processing: Command = ("usage_process",)
         empty, imported = folder / "empty", folder / "imported"
@@ -161,6 +160,19 @@ class Trial:
         started = time.monotonic()
         instance.run(*command)
         return time.monotonic() - started
+
+
+def make_tree(out: Path, *, megabytes: float, seed: int) -> None:
+    """A folder for each of three people, with forks, resumes, backups and damage."""
+    subprocess.run(  # noqa: S603
+        [
+            *(sys.executable, "-m", "benchmarks.generate", str(out), "--people", "3"),
+            *("--megabytes", f"{megabytes:g}", "--seed", f"{seed}"),
+        ],
+        cwd=PROJECT,
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
 
 
 def differences(expected: dict[str, Any], found: dict[str, Any]) -> list[str]:
