@@ -3,12 +3,10 @@
 A lease is a row. It is taken by one compare-and-set UPDATE that only an expired row lets through
 and that raises the row's token: the fence. Whoever commits work done under a lease calls
 `Held.check` in that transaction, so a holder that slept past its end cannot commit over its
-successor. A holder that died gives the lease back by the clock.
+successor. A holder that died gives the lease back by the clock, and at once to others on its host.
 """
 
-import os
 import secrets
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +17,7 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from accounts.errors import AgnesError
+from telemetry.claimants import is_gone, this_claimant
 from telemetry.models import Lease
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -44,7 +43,7 @@ def utc_now() -> datetime:
 
 def this_process() -> str:
     """An owner that tells people where the job runs, and is nobody else's."""
-    return f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(4)}"
+    return f"{this_claimant()}:{secrets.token_hex(4)}"
 
 
 @dataclass
@@ -102,6 +101,7 @@ def take(
     if not Lease.objects.filter(name=name).exists():
         # An expired row to begin with, so that one UPDATE decides among all who come first.
         Lease.objects.bulk_create([Lease(name=name, expires_at=LONG_AGO)], ignore_conflicts=True)
+    _free_from_dead(name, now())
     with transaction.atomic():
         moment = now()
         taken = Lease.objects.filter(name=name, expires_at__lte=moment).update(
@@ -111,6 +111,14 @@ def take(
             return None
         held.token = Lease.objects.values_list("token", flat=True).get(name=name)
     return held
+
+
+def _free_from_dead(name: str, moment: datetime) -> None:
+    """Let a lease run out whose holder on this host has ended; its token tells it was not renewed
+    by anybody else."""
+    row = Lease.objects.filter(name=name, expires_at__gt=moment).exclude(owner="").first()
+    if row is not None and is_gone(row.owner.rpartition(":")[0]):
+        Lease.objects.filter(name=name, token=row.token).update(expires_at=moment, owner="")
 
 
 @contextmanager

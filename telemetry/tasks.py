@@ -51,7 +51,8 @@ def enqueue_processing() -> bool:
         if Lease.objects.filter(name=WAITING, expires_at__gt=now).exists():
             return False
         with transaction.atomic():
-            if leases.take(WAITING, ttl=WAITS_FOR) is None:
+            # Not this process's: it may end while the task waits.
+            if leases.take(WAITING, ttl=WAITS_FOR, owner="queue") is None:
                 return False
             async_task(PROCESS)
     except DatabaseError:

@@ -8,9 +8,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psutil
 import pytest
 from django.db import connection, transaction
 
+from telemetry.claimants import this_claimant
 from telemetry.leases import Held, LeaseLost, LeaseTaken, lease, take
 from telemetry.models import Lease
 
@@ -188,3 +190,24 @@ def test_after_a_killed_holder_the_next_takes_over_when_the_lease_runs_out(tmp_p
     assert held.token == dead.token + 1
     with pytest.raises(LeaseLost), transaction.atomic():
         dead.check()
+
+
+def test_a_lease_whose_holder_on_this_host_died_is_free_at_once() -> None:
+    held = taken()
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    host = this_claimant().partition(":")[0]
+    started = int(psutil.Process(process.pid).create_time() * 1000)
+    Lease.objects.filter(name="job").update(owner=f"{host}:{process.pid}:{started}:abcd")
+    assert take("job", ttl=MINUTE, now=clock(NOON)) is None
+
+    process.kill()
+    process.communicate()
+
+    assert taken().token == held.token + 1
+
+
+def test_a_lease_of_another_host_is_left_to_the_clock() -> None:
+    taken()
+    Lease.objects.filter(name="job").update(owner="elsewhere:1:1:abcd")
+
+    assert take("job", ttl=MINUTE, now=clock(NOON)) is None

@@ -59,8 +59,8 @@ class Command(BaseCommand):
             self._tell(plan, done=yes)
         if plan.unfinished:
             raise CommandError(
-                f"The rows are gone, but {'; '.join(plan.unfinished)}. The worker's sweep ends it; "
-                "running this command again does so too."
+                f"Not all of it is gone yet: {'; '.join(plan.unfinished)}. The worker's sweep ends "
+                "it; running this command again does so too."
             )
 
     def _tell(self, plan: ErasurePlan, *, done: bool) -> None:
