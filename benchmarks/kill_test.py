@@ -147,9 +147,12 @@ class Trial:
         for _ in range(self.rng.randint(1, MOST_KILLS)):
             after = self.rng.uniform(0.2, 1.05) * self.seconds[victim.command]
             kills += instance.run_and_kill(victim.command, after)
-        instance.run(*victim.command)
-        instance.run(*self.processing)
-        instance.run("usage_mirror", "verify")
+        try:
+            instance.run(*victim.command)
+            instance.run(*self.processing)
+            instance.run("usage_mirror", "verify")
+        except RuntimeError as error:
+            return kills, [str(error)]
         differing = differences(self.expected, instance.tables())
         if not differing:
             shutil.rmtree(instance.folder.parent)
