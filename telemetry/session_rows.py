@@ -55,6 +55,7 @@ def mark_due(session_pks: Collection[int], *, now: datetime) -> None:
 
     A claim that is under way keeps its time: whoever holds it sees at its end that the session
     grew and leaves it due, so a session that grows all the time is not passed from hand to hand.
+    One that waits already keeps its turn: of two people's copies the first that came is counted.
     """
     rows = [(processor, pk, now) for pk in session_pks for processor in PROCESSORS]
     with connection.cursor() as cursor:
@@ -69,7 +70,8 @@ _MARK_DUE = """
     ON CONFLICT (processor, session_id) DO UPDATE SET
         status = 'due',
         attempts = 0,
-        due_at = CASE WHEN state.claimed_by = '' THEN excluded.due_at ELSE state.due_at END
+        due_at = CASE WHEN state.due_at < excluded.due_at OR state.claimed_by <> ''
+            THEN state.due_at ELSE excluded.due_at END
 """
 
 

@@ -1,6 +1,6 @@
 """The `usage` processor's rows: attributed, priced, and nobody's but their owner's."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -29,7 +29,7 @@ from telemetry.models import (
 )
 from telemetry.taxonomy import Source
 from tests.telemetry.counting import FIRST, MAIN, SECOND, after, thread
-from tests.telemetry.database_dump import exact_rows, process, upload
+from tests.telemetry.database_dump import NOW, exact_rows, process, upload
 
 pytestmark = pytest.mark.django_db
 
@@ -203,6 +203,20 @@ def test_what_another_brought_first_may_be_lines_of_ones_own_session(ada: User, 
 
     summary = UsageSessionSummary.objects.get(user=ada)
     assert (summary.prompts, summary.tool_calls, summary.held_elsewhere) == (0, 1, 1)
+
+
+def test_a_session_that_grows_before_it_is_processed_keeps_its_turn(ada: User, bob: User) -> None:
+    on = thread()
+    first, second = prompt(on, "Hello", at=after(0)), prompt(on, "And", at=after(60))
+    moments = [NOW + timedelta(minutes=minute) for minute in range(4)]
+    assert upload(ada, MAIN, encode([first]), moments[0])
+    assert upload(bob, MAIN, encode([first]), moments[1])
+    assert upload(ada, MAIN, encode([first, second]), moments[2])
+
+    process(moments[3])
+
+    assert UsageSessionSummary.objects.get(user=ada).prompts == 2
+    assert UsageSessionSummary.objects.get(user=bob).prompts == 0
 
 
 def test_a_fork_that_is_uploaded_first_gives_back_what_the_original_owns(ada: User) -> None:
