@@ -142,11 +142,13 @@ class Trial:
         """One round; how often it killed, and the tables that differ in the end."""
         victim = self.victims[name]
         instance = Instance(Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.folder)) / "data")
-        shutil.copytree(victim.template, instance.folder)
         kills = 0
-        for _ in range(self.rng.randint(1, MOST_KILLS)):
-            after = self.rng.uniform(0.2, 1.05) * self.seconds[victim.command]
-            kills += instance.run_and_kill(victim.command, after)
+        while not kills:  # a run that ended before its time was up proves nothing
+            shutil.rmtree(instance.folder, ignore_errors=True)
+            shutil.copytree(victim.template, instance.folder)
+            kills += self._kill(instance, victim)
+        for _ in range(self.rng.randrange(MOST_KILLS)):
+            kills += self._kill(instance, victim)
         try:
             instance.run(*victim.command)
             instance.run(*self.processing)
@@ -157,6 +159,10 @@ class Trial:
         if not differing:
             shutil.rmtree(instance.folder.parent)
         return kills, differing
+
+    def _kill(self, instance: Instance, victim: Victim) -> bool:
+        after = self.rng.uniform(0.05, 1) * self.seconds[victim.command]
+        return instance.run_and_kill(victim.command, after)
 
     @staticmethod
     def _timed(instance: Instance, command: Command) -> float:
