@@ -3,33 +3,22 @@
 A task that has more to do than fits into its time queues itself again instead of going on.
 """
 
-import logging
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import DatabaseError, transaction
 from django.utils import timezone
-from django_q.tasks import async_task
 
 from accounts.models import AuditEvent
 from telemetry import leases, reattribution, retention, transcript_blobs
 from telemetry.erasure import finish_erasures, is_unfinished
-from telemetry.models import Heartbeat, Lease, PendingChange
+from telemetry.models import Heartbeat, PendingChange
 from telemetry.processing import Budget, catch_up, mirror_problem, process_due
-
-logger = logging.getLogger(__name__)
-
-PROCESS = "telemetry.tasks.process_sessions"
-PRUNE = "telemetry.tasks.prune"
+from telemetry.task_queue import enqueue_processing, enqueue_pruning, note_begun
 
 BUDGET = Budget(usage=25, others=15, rollups=15, mirror=20)
 """Together well under the worker's 120 s, as each step still ends what it has begun."""
 
 PRUNE_SECONDS = 60.0
-WAITING = "processing_queued"
-WAITS_FOR = timedelta(seconds=60)
-"""A queued task that has not begun by then may be lost, so another one may be queued."""
-
 ORPHAN_AGE = timedelta(days=1)
 """Longer than any upload takes."""
 
@@ -39,38 +28,9 @@ SWEEP_BUDGET = timedelta(seconds=25)
 WORKER_HEARTBEAT = "worker"
 
 
-def enqueue_processing() -> bool:
-    """Queue the processing of what is due; False when a queued task has yet to begin.
-
-    To be called after the commit: `transaction.on_commit(enqueue_processing)`. The task takes the
-    mark away before it looks for due sessions, so what was committed before this call is seen by
-    the task that waits, or by this one. Raises nothing: the tick finds what could not be queued.
-    """
-    now = timezone.now()
-    try:
-        if Lease.objects.filter(name=WAITING, expires_at__gt=now).exists():
-            return False
-        with transaction.atomic():
-            # Not this process's: it may end while the task waits.
-            if leases.take(WAITING, ttl=WAITS_FOR, owner="queue") is None:
-                return False
-            async_task(PROCESS)
-    except DatabaseError:
-        logger.exception("Processing could not be queued; the next tick does it.")
-        return False
-    return True
-
-
-def enqueue_pruning() -> None:
-    """Queue what a pruning had no time for; two of them do not overlap."""
-    async_task(PRUNE)
-
-
 def process_sessions() -> dict[str, Any]:
     """Everything due for any processor, then on to rollups and mirror."""
-    Lease.objects.filter(name=WAITING, expires_at__gt=timezone.now()).update(
-        expires_at=timezone.now(), owner=""
-    )
+    note_begun()
     done = process_due(budget=BUDGET)
     if done.left:
         enqueue_processing()

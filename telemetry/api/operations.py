@@ -17,7 +17,7 @@ from telemetry.processing import Budget, process_for
 from telemetry.processors import names
 from telemetry.reprocess import Choice, plan_reprocess, reprocess
 from telemetry.retention import Retention, plan_prune, prune
-from telemetry.tasks import enqueue_processing, enqueue_pruning
+from telemetry.task_queue import enqueue_processing, enqueue_pruning
 
 router = Router(tags=["operations"])
 

@@ -150,6 +150,6 @@ def _answer(upload: Upload) -> UploadAnswer:
 
 
 def _enqueue_processing() -> None:
-    from telemetry.tasks import enqueue_processing
+    from telemetry.task_queue import enqueue_processing
 
     enqueue_processing()

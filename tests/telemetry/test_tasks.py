@@ -11,7 +11,7 @@ from django_q.models import OrmQ
 from pytest_django.fixtures import Settings
 
 from accounts.models import AuditEvent, User
-from telemetry import erasure, leases, mirror, processing, tasks
+from telemetry import erasure, leases, mirror, processing, task_queue, tasks
 from telemetry.models import (
     Heartbeat,
     PendingChange,
@@ -51,27 +51,27 @@ def queued() -> list[str]:
 
 
 def test_many_uploads_queue_one_task(ada: User) -> None:
-    assert [tasks.enqueue_processing() for _ in range(200)] == [True] + [False] * 199
-    assert queued() == [tasks.PROCESS]
+    assert [task_queue.enqueue_processing() for _ in range(200)] == [True] + [False] * 199
+    assert queued() == [task_queue.PROCESS]
 
 
 def test_an_upload_after_the_task_began_queues_another(ada: User) -> None:
-    tasks.enqueue_processing()
+    task_queue.enqueue_processing()
 
     tasks.process_sessions()
 
-    assert tasks.enqueue_processing()
-    assert queued() == [tasks.PROCESS] * 2
+    assert task_queue.enqueue_processing()
+    assert queued() == [task_queue.PROCESS] * 2
 
 
 def test_an_upload_while_the_task_runs_queues_another(
     ada: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tasks.enqueue_processing()
+    task_queue.enqueue_processing()
     answers: list[bool] = []
 
     def process_and_upload(budget: Budget) -> Processed:
-        answers.append(tasks.enqueue_processing())
+        answers.append(task_queue.enqueue_processing())
         return process_due(budget=budget)
 
     monkeypatch.setattr(tasks, "process_due", process_and_upload)
@@ -83,22 +83,22 @@ def test_an_upload_while_the_task_runs_queues_another(
 def test_a_task_that_was_lost_holds_up_others_for_a_minute_only(
     ada: User, clock: time_machine.Traveller
 ) -> None:
-    tasks.enqueue_processing()
+    task_queue.enqueue_processing()
     OrmQ.objects.all().delete()
 
-    assert not tasks.enqueue_processing()
+    assert not task_queue.enqueue_processing()
     clock.shift(timedelta(seconds=61))
-    assert tasks.enqueue_processing()
-    assert queued() == [tasks.PROCESS]
+    assert task_queue.enqueue_processing()
+    assert queued() == [task_queue.PROCESS]
 
 
 def test_a_transaction_that_is_undone_queues_nothing(ada: User) -> None:
     with transaction.atomic():
-        tasks.enqueue_processing()
+        task_queue.enqueue_processing()
         transaction.set_rollback(True)
 
     assert queued() == []
-    assert tasks.enqueue_processing()
+    assert task_queue.enqueue_processing()
 
 
 def test_one_task_brings_a_session_to_the_pages(ada: User) -> None:
@@ -149,7 +149,7 @@ def test_what_does_not_fit_into_its_time_is_queued_again(
 
     assert tasks.process_sessions()["left"]
 
-    assert queued() == [tasks.PROCESS]
+    assert queued() == [task_queue.PROCESS]
 
 
 def test_a_broken_mirror_fails_no_task_and_shows_in_the_heartbeat(
@@ -229,7 +229,7 @@ def test_pruning_follows_the_settings_and_goes_on_when_time_is_up(
     with monkeypatch.context() as hurry:
         hurry.setattr(tasks, "PRUNE_SECONDS", -1.0)
         assert tasks.prune()["left"]
-    assert queued()[-1] == tasks.PRUNE
+    assert queued()[-1] == task_queue.PRUNE
 
     assert tasks.prune()["events"] == 2
     with leases.lease("prune", ttl=timedelta(minutes=1)):

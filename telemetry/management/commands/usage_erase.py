@@ -11,7 +11,7 @@ from accounts.errors import AgnesError
 from accounts.models import AuditEvent, User
 from telemetry.erasure import ErasurePlan, Target, erase, lift, plan_erasure
 from telemetry.import_people import find_person
-from telemetry.tasks import enqueue_processing
+from telemetry.task_queue import enqueue_processing
 
 SESSIONS_SHOWN = 20
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.models import AuditEvent
 from telemetry.import_people import UnusablePerson, find_person
 from telemetry.reprocess import Choice, Plan, plan_reprocess, reprocess
-from telemetry.tasks import enqueue_processing
+from telemetry.task_queue import enqueue_processing
 
 SKIPPED_SHOWN = 10
 
