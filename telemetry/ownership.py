@@ -7,6 +7,7 @@ who owns what is worked out from their lines (telemetry.families).
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 import msgspec
@@ -16,6 +17,8 @@ from django.db.models import Q
 from telemetry.bulk import insert_rows
 from telemetry.identity import pack_keys, unpack_keys
 from telemetry.models import Session, SessionIdentity, SessionOverlap
+from telemetry.session_rows import mark_due
+from telemetry.store import remove_session_rows
 
 _TABLE = "telemetry_identity_key"
 _CHUNK = 5000
@@ -61,22 +64,28 @@ def claim_identities(session: Session, keys: bytes) -> Claimed:
             union = pack_keys(known.union(fresh))
             SessionIdentity.objects.filter(pk=session.pk).update(keys=union)
     if fresh and _insert_keys(fresh, session.pk) < len(fresh):
+        _take_back(session, fresh)
         _record_overlaps(session, fresh)
-        return Claimed(False, before is None)
-    if before is None:
+    elif before is None:
         return Claimed(True, True)
-    shared = SessionOverlap.objects.filter(Q(session=session) | Q(holder=session)).exists()
-    return Claimed(not shared, False)
+    same = Q(holder=session, session__user_id=session.user_id)
+    shared = SessionOverlap.objects.filter(Q(session=session) | same).exists()
+    return Claimed(not shared, before is None)
 
 
-def plan_family(session: Session) -> FamilyPlan:
-    """Everything that has to be derived with this session, at this moment."""
+def plan_family(session: Session, without: AbstractSet[int] = frozenset()) -> FamilyPlan:
+    """Everything that has to be derived with this session, at this moment.
+
+    The sessions `without` (primary keys) cannot be read: what they own stays theirs.
+    """
     members = _members(session)
     rows = Session.objects.filter(pk__in=members).values_list(
         "pk", "content_hash", "transcript_dropped_at"
     )
-    stored = tuple(sorted((pk, digest) for pk, digest, dropped in rows if dropped is None))
-    gone = [pk for pk, _, dropped in rows if dropped is not None]
+    stored = tuple(
+        sorted((pk, digest) for pk, digest, dropped in rows if not dropped and pk not in without)
+    )
+    gone = [pk for pk, _, dropped in rows if dropped or pk in without]
     return FamilyPlan(stored, _held_by_others(members, session.user_id), _owned_keys(gone))
 
 
@@ -143,6 +152,34 @@ def _holders(keys: Sequence[int]) -> Iterator[tuple[int, int]]:
                 part,
             )
             yield from cursor.fetchall()
+
+
+def _take_back(session: Session, keys: Sequence[int]) -> None:
+    """Take over what another person holds only because their later copy was processed sooner.
+
+    Between people the first copy to arrive holds. That this one was first is certain when all of
+    it had arrived before the other session began; the other one is derived again without it.
+    """
+    by_holder: dict[int, list[int]] = defaultdict(list)
+    for key, holder in _holders(keys):
+        if holder != session.pk:
+            by_holder[holder].append(key)
+    others = Session.objects.filter(pk__in=list(by_holder)).exclude(user_id=session.user_id)
+    arrived = (session.uploaded_at, session.pk)
+    late = [other for other in others if arrived < (other.created_at, other.pk)]
+    for other in late:
+        with connection.cursor() as cursor:
+            for part in _chunks(by_holder[other.pk]):
+                cursor.execute(
+                    f"UPDATE {_TABLE} SET session_pk = %s "  # noqa: S608
+                    f"WHERE session_pk = %s AND key IN ({_places(part)})",
+                    [session.pk, other.pk, *part],
+                )
+        SessionOverlap.objects.update_or_create(
+            session=other, holder=session, defaults={"shared": len(by_holder[other.pk])}
+        )
+        remove_session_rows(other.pk)
+    mark_due([other.pk for other in late], now=session.uploaded_at)
 
 
 def _record_overlaps(session: Session, keys: Sequence[int]) -> None:

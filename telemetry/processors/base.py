@@ -115,10 +115,11 @@ class Processor(ABC):
         False when it has to wait for `settle`.
         """
 
-    def settle(  # noqa: B027 - an optional hook
+    def settle(
         self, waiting: "Waiting", *, read_all: "ReadAll", now: datetime
-    ) -> None:
-        """Do what `store` left for the end of the batch; nothing, unless overridden."""
+    ) -> list[ProcessorState.Status]:
+        """Do what `store` left for the end of the batch; what became of those that failed."""
+        return []
 
     def process(self, session: Session, *, now: datetime) -> None:
         """Read and store one session here and now. Raises TranscriptGone."""

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from telemetry.claimants import is_gone, this_claimant, this_host
 from telemetry.models import ProcessorState, Session
@@ -46,27 +46,17 @@ def claim_due(processor: Processor, *, now: datetime, most: int, most_bytes: int
     """Take sessions that are due, at most `most` and at least one, up to so many bytes.
 
     Attempts are counted here, before the work, so that a session which kills its worker each time
-    ends in quarantine all the same.
+    ends in quarantine all the same. Sessions tried before come last and one at a time: whichever
+    of a batch killed its worker, the others are not taken down with it again.
     """
     with transaction.atomic():
         rows = ProcessorState.objects.filter(processor=processor.name, due_at__lte=now)
         if connection.features.has_select_for_update_skip_locked:
             rows = rows.select_for_update(skip_locked=True, of=("self",))
-        due = list(
-            rows.order_by("due_at", "pk").values_list(
-                "pk", "session_id", "claim_token", "attempts", "session__size", "error"
-            )[:most]
-        )
-        _quarantine([row for row in due if row[3] >= MAX_ATTEMPTS])
-        taken: list[Claim] = []
-        total = 0
-        for pk, session_pk, token, attempts, size, _ in due:
-            if attempts >= MAX_ATTEMPTS:
-                continue
-            if taken and total + size > most_bytes:
-                break
-            total += size
-            taken.append(Claim(pk, session_pk, token + 1))
+        _quarantine(rows.filter(attempts__gte=MAX_ATTEMPTS))
+        taken = _first(rows.filter(attempts=0), most, most_bytes)
+        if not taken:
+            taken = _first(rows.filter(attempts__lt=MAX_ATTEMPTS), 1, most_bytes)
         ProcessorState.objects.filter(pk__in=[claim.state_pk for claim in taken]).update(
             due_at=now + CLAIM_LASTS,
             claim_token=F("claim_token") + 1,
@@ -75,6 +65,19 @@ def claim_due(processor: Processor, *, now: datetime, most: int, most_bytes: int
             version=processor.version,
             claimed_by=this_claimant(),
         )
+    return taken
+
+
+def _first(rows: QuerySet[ProcessorState], most: int, most_bytes: int) -> list[Claim]:
+    """Claims on the rows that are due longest."""
+    columns = ("pk", "session_id", "claim_token", "session__size")
+    taken: list[Claim] = []
+    total = 0
+    for pk, session_pk, token, size in rows.order_by("due_at", "pk").values_list(*columns)[:most]:
+        total += size
+        if taken and total > most_bytes:
+            break
+        taken.append(Claim(pk, session_pk, token + 1))
     return taken
 
 
@@ -127,9 +130,9 @@ def skip(claim: Claim, content_hash: str, *, now: datetime) -> None:
         mine.update(status=ProcessorState.Status.DUE, claimed_by="", due_at=now)
 
 
-def _quarantine(rows: list[tuple[int, int, int, int, int, str]]) -> None:
+def _quarantine(rows: QuerySet[ProcessorState]) -> None:
     """What reached its last attempt without anyone giving it back: the worker died each time."""
-    for pk, _, _, attempts, _, error in rows:
+    for pk, attempts, error in rows.values_list("pk", "attempts", "error"):
         ProcessorState.objects.filter(pk=pk).update(
             status=ProcessorState.Status.QUARANTINED,
             due_at=None,

@@ -139,7 +139,10 @@ class _Batch:
         self._flush()
         if self.waiting:
             self.processor.begin()
-            self.processor.settle(self.waiting, read_all=self.pool.map, now=self.now())
+            for status in self.processor.settle(
+                self.waiting, read_all=self.pool.map, now=self.now()
+            ):
+                self._count_failure(status)
         self.processor.end()
 
     def _readable(
@@ -200,9 +203,11 @@ class _Batch:
             logger.info("session %s was taken over by another worker", one.session.pk)
         except Exception as error:
             logger.exception("%s failed on session %s", self.processor.name, one.session.pk)
-            status = give_back(one.claim, error, now=self.now())
-            self.report.failed += status == ProcessorState.Status.FAILED
-            self.report.quarantined += status == ProcessorState.Status.QUARANTINED
+            self._count_failure(give_back(one.claim, error, now=self.now()))
+
+    def _count_failure(self, status: ProcessorState.Status | None) -> None:
+        self.report.failed += status == ProcessorState.Status.FAILED
+        self.report.quarantined += status == ProcessorState.Status.QUARANTINED
 
 
 def read_job(processor_name: str, job: Job) -> Any:

@@ -47,6 +47,14 @@ def claim(most: int = 100, now: object = NOW) -> list[Claim]:
     return claim_due(USAGE, now=now, most=most, most_bytes=1 << 40)  # type: ignore[arg-type]
 
 
+def claim_all(now: object = NOW) -> list[Claim]:
+    """All that can be claimed at a moment, in as many batches as it takes."""
+    taken: list[Claim] = []
+    while part := claim(now=now):
+        taken += part
+    return taken
+
+
 def state(session: Session, processor: str = "usage") -> ProcessorState:
     return ProcessorState.objects.get(session=session, processor=processor)
 
@@ -71,6 +79,20 @@ def test_attempts_are_counted_before_the_work(sessions: list[Session]) -> None:
 
     assert [state(one).attempts for one in sessions] == [1, 1, 1]
     assert state(sessions[0]).claimed_by == this_claimant()
+
+
+def test_sessions_tried_before_come_last_and_one_at_a_time(sessions: list[Session]) -> None:
+    died_with = claim()
+    assert len(died_with) == len(sessions)
+    later = NOW + CLAIM_LASTS + timedelta(seconds=1)
+    fresh = ProcessorState.objects.filter(processor="usage").latest("pk")
+    ProcessorState.objects.filter(pk=fresh.pk).update(attempts=0)
+
+    taken = [claim(now=later) for _ in sessions]
+
+    assert [len(part) for part in taken] == [1] * len(sessions)
+    assert taken[0][0].state_pk == fresh.pk
+    assert claim(now=later) == []
 
 
 def test_processors_claim_apart(sessions: list[Session]) -> None:
@@ -99,7 +121,7 @@ def test_a_silent_workers_sessions_wait_until_its_claim_has_run_out(
     claim()
 
     assert claim(now=NOW + CLAIM_LASTS - timedelta(seconds=1)) == []
-    assert len(claim(now=NOW + CLAIM_LASTS)) == 3
+    assert len(claim(now=NOW + CLAIM_LASTS)) == 1
 
 
 def test_a_dead_workers_sessions_are_given_back_at_once(sessions: list[Session]) -> None:
@@ -110,7 +132,7 @@ def test_a_dead_workers_sessions_are_given_back_at_once(sessions: list[Session])
 
     make_due(USAGE, now=NOW)
 
-    assert len(claim()) == 3
+    assert len(claim_all()) == 3
 
 
 def test_a_living_workers_and_another_hosts_sessions_stay_claimed(
@@ -140,7 +162,7 @@ def test_only_an_ended_process_of_this_host_is_gone() -> None:
 def test_a_failure_waits_longer_each_time_and_ends_in_quarantine(sessions: list[Session]) -> None:
     now = NOW
     for attempt in range(MAX_ATTEMPTS):
-        taken = next(one for one in claim(now=now) if one.session_pk == sessions[0].pk)
+        taken = next(one for one in claim_all(now) if one.session_pk == sessions[0].pk)
         status = give_back(taken, ValueError("broken \x00"), now=now)
         found = state(sessions[0])
         if attempt + 1 < MAX_ATTEMPTS:
@@ -150,13 +172,13 @@ def test_a_failure_waits_longer_each_time_and_ends_in_quarantine(sessions: list[
             now = found.due_at
     assert status == ProcessorState.Status.QUARANTINED
     assert (found.due_at, found.error) == (None, "ValueError: broken ")
-    assert sessions[0].pk not in {one.session_pk for one in claim(now=NOW + LONG)}
+    assert sessions[0].pk not in {one.session_pk for one in claim_all(NOW + LONG)}
 
 
 def test_a_session_that_kills_its_worker_each_time_is_quarantined(sessions: list[Session]) -> None:
     now = NOW
     for _ in range(MAX_ATTEMPTS):
-        assert len(claim(now=now)) == 3
+        assert len(claim_all(now)) == 3
         now += CLAIM_LASTS
     assert claim(now=now) == []
 
@@ -182,7 +204,7 @@ def test_a_new_version_makes_finished_and_quarantined_sessions_due(
     ProcessorState.objects.filter(processor="usage").update(version=USAGE.version - 1)
     make_due(USAGE, now=NOW)
 
-    assert len(claim()) == 3
+    assert len(claim_all()) == 3
 
 
 def test_an_upload_makes_a_quarantined_session_due_again(sessions: list[Session]) -> None:
