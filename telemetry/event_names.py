@@ -75,13 +75,17 @@ def subject_of(
     subagent_type: str | None,
     command_name: str | None,
 ) -> Subject:
-    """What a stored event names. A tool call that names a skill or command is about that."""
+    """What a stored event names. A tool call that names a skill or command is about that.
+
+    A typed name is a command's, unless a skill's name stands beside it: then its body was seen.
+    """
     if event_type == EventKind.MCP_CALL:
         return Subject(ItemKind.MCP, tool_name or "")
     if event_type == EventKind.SUBAGENT:
         return Subject(ItemKind.AGENT, subagent_type or UNNAMED_AGENT)
     if event_type == EventKind.SLASH_COMMAND:
-        return Subject(ItemKind.COMMAND, command_name or skill_name or "")
+        typed = ItemKind.SKILL if skill_name else ItemKind.COMMAND
+        return Subject(typed, command_name or skill_name or "")
     if skill_name:
         return Subject(ItemKind.SKILL, skill_name)
     if command_name:

@@ -18,7 +18,7 @@ from telemetry.skill_paths import path_agrees
 from telemetry.summaries import Facts, Lineage, lineage_of, summarise
 from telemetry.taxonomy import EventKind, ItemKind, Outcome
 
-USAGE_PROCESSOR_VERSION = 1
+USAGE_PROCESSOR_VERSION = 2
 
 MCP_PREFIX = "mcp__"
 NO_DAY = "1970-01-01"
@@ -167,12 +167,13 @@ def _command_event(family: Family, key: str) -> EventRow:
     call = family.pairs.call_of.get(key)
     event_id = identity_key("command", key)
     path = _path(family, line, name) or (_path(family, call, name) if call else None)
+    is_skill = call is None and line in family.bodies
     return _event(
         act,
         id=event_id,
         event_type=EventKind.SLASH_COMMAND,
         tool_name=None,
-        skill_name=name if path and not call else None,
+        skill_name=name if is_skill else None,
         subagent_type=None,
         command_name=name,
         outcome=_command_outcome(family, call),
@@ -181,7 +182,7 @@ def _command_event(family: Family, key: str) -> EventRow:
         tool_use_id=None,
         path_evidence=path,
         field_plugin=_field_plugin(family, name),
-        item_kind=ItemKind.COMMAND,
+        item_kind=ItemKind.SKILL if is_skill else ItemKind.COMMAND,
         name=name,
     )
 

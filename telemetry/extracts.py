@@ -26,7 +26,7 @@ from telemetry.identified import (
 from telemetry.identity import identity_key
 from telemetry.outcomes import TELLING, result_outcome
 from telemetry.prompts import first_text, is_person_typed, is_prompt, typed_command
-from telemetry.skill_paths import body_path
+from telemetry.skill_paths import body_path, is_skill_body
 from telemetry.surveys import SessionSeeker, is_subagent_file, tells_session
 from telemetry.transcripts import (
     Block,
@@ -271,17 +271,21 @@ class _Gatherer:
             if block.type == "tool_result" and block.tool_use_id:
                 self.take_result(line, block.tool_use_id, block, rank)
             self.into.drift.notice_block(block, rank[3], rank[1])
-        if line.isMeta and text:
-            path = body_path(text)
-            brought_by = line.sourceToolUseID or line.parentUuid
-            if path and brought_by:
-                paths = self.into.body_paths
-                paths[brought_by] = min(paths.get(brought_by, path), path)
+        brought_by = line.sourceToolUseID or line.parentUuid
+        if brought_by and line.isMeta and text and is_skill_body(text):
+            self.take_body(text, brought_by)
         name = typed_command(line, text)
         if name:
             self.take_command(line, rank, name)
         elif self.in_main and is_prompt(line, text, blocks):
             fact.is_prompt = True
+
+    def take_body(self, text: str, brought_by: str) -> None:
+        self.into.bodies.add(brought_by)
+        path = body_path(text)
+        if path:
+            paths = self.into.body_paths
+            paths[brought_by] = min(paths.get(brought_by, path), path)
 
     def take_result(self, line: Line, call_id: str, block: Block, rank: Rank) -> None:
         into = self.into

@@ -19,10 +19,11 @@ Value = TypeVar("Value")
 
 
 class Family(msgspec.Struct):
-    """What holds for all the sessions together; dictionaries as in `Extract`."""
+    """What holds for all the sessions together; dictionaries and sets as in `Extract`."""
 
     pairs: Pairs
     results: dict[str, Result]
+    bodies: set[str]
     body_paths: dict[str, str]
     field_plugins: dict[str, set[str]]
     responses: dict[str, Response]
@@ -73,6 +74,7 @@ def _gather(ordered: Sequence[Extract]) -> Family:
     family = Family(
         pairs=pair_activations(ordered),
         results=first.results,
+        bodies=first.bodies,
         body_paths=first.body_paths,
         field_plugins=first.field_plugins,
         responses=first.responses,
@@ -82,6 +84,7 @@ def _gather(ordered: Sequence[Extract]) -> Family:
     )
     for other in ordered[1:]:
         family.results = _merge(family.results, other.results, max)
+        family.bodies = family.bodies | other.bodies
         family.body_paths = _merge(family.body_paths, other.body_paths, min)
         family.field_plugins = _merge(family.field_plugins, other.field_plugins, set.union)
         family.responses = _merge(family.responses, other.responses, merge_responses)

@@ -88,6 +88,8 @@ class Extract:
         """The tool_use id that a line brought a result for."""
         self.hooks: dict[str, list[hooks.HookRun]] = {}
         self.drift = Drift()
+        self.bodies: set[str] = set()
+        """The tool_use ids and lines that brought the body of a skill, whatever its path."""
         self.body_paths: dict[str, str] = {}
         """marketplace/plugin/version/item by the tool_use id or line that brought the body."""
         self.field_plugins: dict[str, set[str]] = {}

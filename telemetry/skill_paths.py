@@ -10,12 +10,17 @@ _CACHED = re.compile(
 _HOOK = re.compile(r"[/\\]plugins[/\\]cache[/\\][^/\\\s\"']+[/\\]([^/\\\s\"']+)[/\\]")
 
 
+def is_skill_body(text: str) -> bool:
+    """Whether a line brings the body of a skill, wherever that is kept."""
+    return text.startswith(_BASE)
+
+
 def body_path(text: str) -> str | None:
     """`marketplace/plugin/version/item` of a skill's body, or None when it lies outside a plugin.
 
     `item` is the skill's folder, or the plugin's name where the plugin itself is one skill.
     """
-    if not text.startswith(_BASE):
+    if not is_skill_body(text):
         return None
     first_line = text[: text.find("\n")] if "\n" in text else text
     found = _CACHED.search(first_line)
@@ -27,7 +32,7 @@ def body_path(text: str) -> str | None:
 
 
 def path_agrees(path: str, name: str) -> bool:
-    """Whether a body's path can be that of an item called `name`: same plugin, or same bare name."""
+    """Whether a body's path can be that of an item called `name`: same plugin or same bare name."""
     _, plugin, _, item = path.split("/", 3)
     scope, colon, rest = name.partition(":")
     if colon:
@@ -36,6 +41,6 @@ def path_agrees(path: str, name: str) -> bool:
 
 
 def hook_plugin(command: str) -> str:
-    """The plugin whose installation a hook's command lies in; empty where the path does not tell."""
+    """The plugin whose installation a hook's command lies in; empty where no path tells."""
     found = _HOOK.search(command)
     return found.group(1) if found else ""

@@ -16,6 +16,7 @@ from benchmarks.transcript_lines import (
     tool_use,
 )
 from telemetry.events import EventRow
+from telemetry.taxonomy import ItemKind
 from tests.telemetry.counting import after, count, event, thread
 
 PATH = "till-market/ledger/1.4.0/skills/reconcile"
@@ -211,6 +212,51 @@ def test_fields_that_contradict_each_other_tell_nothing() -> None:
     rows = count(skill(on, {"skill": "reconcile"}, at=0), *lines)
 
     assert next(one for one in rows.events if one.tool_name == "Skill").field_plugin is None
+
+
+@pytest.mark.parametrize(
+    "root",
+    [
+        "/home/mo/.claude/skills/reconcile",
+        "/home/mo/orchard/.claude/skills/reconcile",
+        "/opt/claude/bundled/reconcile",
+        f"/home/mo/.claude/plugins/cache/{PATH}",
+        # The folder need not bear the skill's name.
+        f"/home/mo/.claude/plugins/cache/{PATH}-2",
+    ],
+)
+def test_a_typed_name_that_brings_a_body_is_a_skill_wherever_it_lies(root: str) -> None:
+    on = thread()
+    rows = count(
+        command(on, "reconcile", at=after(0)),
+        meta(on, f"Base directory for this skill: {root}\n\n# Reconcile", at=after(0)),
+        # Typed as well, but what follows is no skill's body.
+        command(on, "close", at=after(9)),
+        meta(on, "Close the month.", at=after(9)),
+    )
+
+    typed = next(one for one in rows.events if one.command_name == "reconcile")
+    assert (typed.skill_name, typed.item_kind) == ("reconcile", ItemKind.SKILL)
+    assert typed.stands_for_activation
+    plain = next(one for one in rows.events if one.command_name == "close")
+    assert (plain.skill_name, plain.item_kind) == (None, ItemKind.COMMAND)
+    facts = rows.facts
+    assert (facts.skill_invocations, facts.distinct_skills, facts.slash_commands) == (1, 1, 2)
+
+
+def test_of_a_command_line_and_its_call_only_the_call_names_a_personal_skill() -> None:
+    on = thread()
+    body = "Base directory for this skill: /home/mo/.claude/skills/deploy"
+    rows = count(
+        command(on, "deploy", at=after(0)),
+        meta(on, body, at=after(0)),
+        skill(on, {"skill": "deploy"}, at=1),
+    )
+
+    typed = next(one for one in rows.events if one.command_name)
+    assert (typed.skill_name, typed.stands_for_activation) == (None, False)
+    assert standing(rows.events) == ["deploy"]
+    assert (rows.facts.skill_invocations, rows.facts.distinct_skills) == (1, 1)
 
 
 @pytest.mark.parametrize(

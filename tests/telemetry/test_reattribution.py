@@ -131,6 +131,16 @@ def test_events_of_every_kind_follow_a_registration(session: Session) -> None:
     ]
 
 
+def test_a_typed_skill_stays_a_skill_when_nothing_lists_it(session: Session) -> None:
+    mine = add(session, "slash_command", command_name="deploy", skill_name="deploy")
+    theirs = add(session, "slash_command", command_name="ledger:close", item_kind="skill")
+    register()
+    reattribute(now=NOON)
+    assert attribution_of(mine) == ("unattributed", None, "skill", "")
+    # Its body was not seen, and the catalogue says that it is a command.
+    assert attribution_of(theirs) == ("curated", "till/ledger", "command", "qualified")
+
+
 def test_every_column_of_the_attribution_is_written(session: Session) -> None:
     event = add_skill(session, path_evidence="till-market/ledger/1.4/reconcile")
     register()
