@@ -1,18 +1,27 @@
 """Accounts in the Django admin: people can be edited, tokens revoked, the audit trail only read."""
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
+from django.contrib.auth.models import Group
+from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from accounts import audit
 from accounts.models import ApiToken, AuditEvent, User
 from accounts.tokens import revoke_token
+
+# There is one admin flag and nothing else that gives rights.
+admin.site.unregister(Group)
+
+FLAGS = ("is_active", "is_staff", "telemetry_opt_out")
+"""What of a person the audit trail holds with its values; of other fields only the names."""
 
 
 class NewUserForm(AdminUserCreationForm[User]):
@@ -53,6 +62,55 @@ class UserAdmin(DjangoUserAdmin[User]):
                 "fields": ("email", "name", "usable_password", "password1", "password2"),
             },
         ),
+    )
+
+    @transaction.atomic
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if not change:
+            _audit(request, "user.create", obj, {"sign_in": obj.has_usable_password()})
+        elif form.changed_data:
+            flags = {
+                name: [form.initial[name], form.cleaned_data[name]]
+                for name in form.changed_data
+                if name in FLAGS
+            }
+            _audit(request, "user.change", obj, {"changed": sorted(form.changed_data), **flags})
+
+    @transaction.atomic
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        _audit(request, "user.delete", obj, {"username": obj.username})
+        super().delete_model(request, obj)
+
+    @transaction.atomic
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        for user in queryset:
+            _audit(request, "user.delete", user, {"username": user.username})
+        super().delete_queryset(request, queryset)
+
+    @transaction.atomic
+    def user_change_password(
+        self, request: HttpRequest, id: str, form_url: str = ""
+    ) -> HttpResponse:
+        before = self.get_object(request, unquote(id))
+        response: HttpResponse = super().user_change_password(request, id, form_url)
+        after = self.get_object(request, unquote(id))
+        if before and after and before.password != after.password:
+            sign_in = after.has_usable_password()
+            _audit(request, "user.change", after, {"changed": ["password"], "sign_in": sign_in})
+        return response
+
+
+def _audit(request: HttpRequest, action: str, user: User, details: dict[str, Any]) -> None:
+    audit.record(
+        action=action,
+        door=audit.Door.PAGE,
+        actor=cast("User", request.user),
+        resource_type="user",
+        resource_id=str(user.pk),
+        subject=user,
+        details=details,
+        request=request,
     )
 
 
@@ -103,7 +161,9 @@ class ApiTokenAdmin(ReadOnlyAdmin):
         assert isinstance(request.user, User)
         now = timezone.now()
         for token in queryset:
-            revoke_token(by=request.user, token=token, now=now, door=audit.Door.PAGE)
+            revoke_token(
+                by=request.user, token=token, now=now, door=audit.Door.PAGE, request=request
+            )
         self.message_user(request, "The selected tokens are revoked.", messages.SUCCESS)
 
 

@@ -12,6 +12,7 @@ import zlib
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
 from accounts import audit
@@ -92,7 +93,14 @@ def issue_token(
 
 
 @transaction.atomic
-def revoke_token(*, by: User | None, token: ApiToken, now: datetime, door: AuditEvent.Door) -> None:
+def revoke_token(
+    *,
+    by: User | None,
+    token: ApiToken,
+    now: datetime,
+    door: AuditEvent.Door,
+    request: HttpRequest | None = None,
+) -> None:
     """Ends the token for good; a token that is already revoked keeps its first date."""
     changed = ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=now)
     token.refresh_from_db()
@@ -106,6 +114,7 @@ def revoke_token(*, by: User | None, token: ApiToken, now: datetime, door: Audit
         subject=token.user,
         details={"name": token.name, "prefix": token.prefix},
         door=door,
+        request=request,
     )
 
 

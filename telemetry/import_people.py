@@ -2,7 +2,9 @@
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
+from django.db import transaction
 
+from accounts import audit
 from accounts.errors import AgnesError
 from accounts.models import User, normalize_email
 from accounts.usernames import LONGEST, username_from, validate_username
@@ -32,8 +34,9 @@ def find_person(text: str) -> User | None:
     return User.objects.filter(username=_checked_username(text)).first()
 
 
+@transaction.atomic
 def create_person(text: str) -> User:
-    """A new person with this e-mail address or username, who cannot sign in.
+    """A new person with this e-mail address or username, who cannot sign in; audited.
 
     Raises UnusablePerson, or ErasedPerson when a person of that name was erased.
     """
@@ -47,7 +50,16 @@ def create_person(text: str) -> User:
             f"{text!r} was erased and is not taken again.",
             fix="Ask an admin to lift the tombstone if they should come back.",
         )
-    return User.objects.create_user(email, username=username)
+    user = User.objects.create_user(email, username=username)
+    audit.record(
+        action="user.create",
+        door=audit.Door.COMMAND,
+        resource_type="user",
+        resource_id=str(user.pk),
+        subject=user,
+        details={"sign_in": False},
+    )
+    return user
 
 
 def _checked_email(text: str) -> str:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.http import HttpRequest
 
 from accounts import audit
 from accounts.models import AuditEvent, User
@@ -130,6 +131,7 @@ def process_for(
     budget: Budget | None = None,
     retry: bool = False,
     progress: Progress | None = None,
+    request: HttpRequest | None = None,
 ) -> Processed:
     """`process_due` because somebody asked for it; audited. An empty name means all processors.
 
@@ -150,6 +152,7 @@ def process_for(
             "quarantined": done.quarantined,
             "retried": done.retried,
         },
+        request=request,
     )
     return done
 

@@ -13,6 +13,7 @@ from operator import itemgetter
 
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, QuerySet
+from django.http import HttpRequest
 
 from accounts import audit
 from accounts.models import AuditEvent, User
@@ -82,7 +83,14 @@ def plan_reprocess(choice: Choice) -> Plan:
     return plan
 
 
-def reprocess(choice: Choice, *, by: User | None, door: AuditEvent.Door, now: datetime) -> Plan:
+def reprocess(
+    choice: Choice,
+    *,
+    by: User | None,
+    door: AuditEvent.Door,
+    now: datetime,
+    request: HttpRequest | None = None,
+) -> Plan:
     """Clear what was derived from the chosen sessions and make them due; audited.
 
     In one transaction for each batch, so when it breaks off, running it again does the rest.
@@ -101,6 +109,7 @@ def reprocess(choice: Choice, *, by: User | None, door: AuditEvent.Door, now: da
             "events": plan.events,
             "responses": plan.responses,
         },
+        request=request,
     )
     plan.events = plan.responses = 0
     for part in _parts(plan.sessions):

@@ -15,6 +15,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q
+from django.http import HttpRequest
 from django_q.models import Task
 
 from accounts import audit
@@ -117,6 +118,7 @@ def prune(
     door: AuditEvent.Door,
     now: datetime,
     seconds: float | None = None,
+    request: HttpRequest | None = None,
 ) -> PruneReport:
     """Remove what is older than the retention, in batches; audited. Safe to repeat.
 
@@ -126,7 +128,13 @@ def prune(
         report = _Pruning(held, retention.first_days(now), now, seconds).run()
         with transaction.atomic():
             held.check()
-            audit.record(action="usage.prune", door=door, actor=by, details=report.numbers())
+            audit.record(
+                action="usage.prune",
+                door=door,
+                actor=by,
+                details=report.numbers(),
+                request=request,
+            )
     return report
 
 

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.http import HttpRequest
 
 from accounts import audit
 from accounts.models import User
@@ -11,7 +12,13 @@ from telemetry.models import ProcessorState, Tombstone
 
 
 @transaction.atomic
-def try_again(states: QuerySet[ProcessorState], *, by: User, now: datetime) -> int:
+def try_again(
+    states: QuerySet[ProcessorState],
+    *,
+    by: User,
+    now: datetime,
+    request: HttpRequest | None = None,
+) -> int:
     """Make the failed and quarantined ones among these due now; returns how many.
 
     One that is being tried right now is left to whoever tries it.
@@ -23,12 +30,24 @@ def try_again(states: QuerySet[ProcessorState], *, by: User, now: datetime) -> i
         claimed_by="",
     )
     due = stuck.update(status=status.DUE, due_at=now, attempts=0)
-    audit.record(action="usage.process", door=audit.Door.PAGE, actor=by, details={"retried": due})
+    audit.record(
+        action="usage.process",
+        door=audit.Door.PAGE,
+        actor=by,
+        details={"retried": due},
+        request=request,
+    )
     return due
 
 
 @transaction.atomic
-def lift_tombstones(tombstones: QuerySet[Tombstone], *, by: User, now: datetime) -> int:
+def lift_tombstones(
+    tombstones: QuerySet[Tombstone],
+    *,
+    by: User,
+    now: datetime,
+    request: HttpRequest | None = None,
+) -> int:
     """Let uploads of what was erased in again; returns how many tombstones stood."""
     standing = list(tombstones.filter(lifted_at=None).select_for_update())
     Tombstone.objects.filter(pk__in=[one.pk for one in standing]).update(lifted_at=now)
@@ -40,5 +59,6 @@ def lift_tombstones(tombstones: QuerySet[Tombstone], *, by: User, now: datetime)
             resource_type="tombstone",
             resource_id=tombstone.digest,
             details={"lifted": 1},
+            request=request,
         )
     return len(standing)

@@ -62,7 +62,7 @@ class ProcessorStateAdmin(TelemetryAdmin):
         by = cast("User", request.user)
         # The list may be filtered by what is about to change.
         selected = queryset.count()
-        due = actions.try_again(queryset, by=by, now=timezone.now())
+        due = actions.try_again(queryset, by=by, now=timezone.now(), request=request)
         left = selected - due
         rest = f" {left} had not failed, or are being tried right now." if left else ""
         self.message_user(request, f"{due} will be tried again soon.{rest}", messages.SUCCESS)

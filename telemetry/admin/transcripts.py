@@ -171,7 +171,7 @@ class TombstoneAdmin(TelemetryAdmin):
         by = cast("User", request.user)
         # The list may be filtered by what is about to change.
         selected = queryset.count()
-        lifted = actions.lift_tombstones(queryset, by=by, now=timezone.now())
+        lifted = actions.lift_tombstones(queryset, by=by, now=timezone.now(), request=request)
         self.message_user(request, f"Lifted {lifted} of {selected}.", messages.SUCCESS)
 
 

@@ -90,7 +90,7 @@ def reprocess_usage(request: HttpRequest, body: ReprocessBody) -> dict[str, Any]
     admin = require_admin(request)
     choice = _choice(body)
     if body.yes:
-        plan = reprocess(choice, by=admin, door=audit.Door.API, now=timezone.now())
+        plan = reprocess(choice, by=admin, door=audit.Door.API, now=timezone.now(), request=request)
         enqueue_processing()
     else:
         plan = plan_reprocess(choice)
@@ -109,7 +109,14 @@ def prune_usage(request: HttpRequest, body: PruneBody | None = None) -> dict[str
     if dry_run:
         report = plan_prune(retention, now=now)
     else:
-        report = prune(retention, by=admin, door=audit.Door.API, now=now, seconds=PRUNE_SECONDS)
+        report = prune(
+            retention,
+            by=admin,
+            door=audit.Door.API,
+            now=now,
+            seconds=PRUNE_SECONDS,
+            request=request,
+        )
         if report.left:
             enqueue_pruning()
     return {**report.numbers(), "dry_run": dry_run}
@@ -131,6 +138,7 @@ def run_session_processor(
         processor=processor,
         budget=REQUEST_BUDGET,
         retry=retry_failed,
+        request=request,
     )
     if done.left:
         enqueue_processing()

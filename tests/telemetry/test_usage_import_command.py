@@ -10,7 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import AuditEvent, User
 from telemetry import preparation, preparers
 from telemetry.models import (
     ImportedFile,
@@ -68,6 +68,9 @@ def test_an_unknown_person_is_created_without_sign_in_and_the_output_says_so(
     call_command("usage_import", str(corpus), "--user", "ada", "--no-process", stdout=out)
 
     assert "created ada, a person without sign-in" in out.getvalue()
+    event = AuditEvent.objects.get(action="user.create")
+    assert (event.subject, event.door) == (User.objects.get(username="ada"), "command")
+    assert event.details == {"sign_in": False}
     assert not User.objects.get(username="ada").has_usable_password()
 
 

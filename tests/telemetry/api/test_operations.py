@@ -136,3 +136,27 @@ def test_a_prune_that_takes_long_goes_on_in_the_worker(
 def test_two_prunes_do_not_overlap(admin: User) -> None:
     with leases.lease("prune", ttl=timedelta(minutes=1)):
         assert error(post(admin, "usage/prune"), 409)["code"] == "lease_taken"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "action"),
+    [
+        ("usage/reprocess", {"yes": True}, "usage.reprocess"),
+        ("usage/prune", {}, "usage.prune"),
+        ("run-session-processor", {}, "usage.process"),
+    ],
+)
+def test_the_audit_row_tells_where_the_request_came_from(
+    admin: User, path: str, body: dict[str, Any], action: str
+) -> None:
+    headers = {"Authorization": f"Bearer {token(admin, 'admin')}", "X-Request-ID": "request-0001"}
+    answer = Client().post(
+        f"/api/admin/{path}",
+        body,
+        content_type="application/json",
+        headers=headers,
+        REMOTE_ADDR="192.0.2.7",
+    )
+    assert answer.status_code == 200, answer.content
+    event = AuditEvent.objects.get(action=action)
+    assert (event.ip, event.request_id) == ("192.0.2.7", "request-0001")
