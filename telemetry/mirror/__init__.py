@@ -14,11 +14,19 @@ from telemetry.mirror.connection import (
 )
 from telemetry.mirror.errors import MirrorBusy, MirrorUnavailable
 from telemetry.mirror.tables import BY_NAME, TABLES, MirrorTable, schema_version
-from telemetry.mirror.updates import MirrorReport, pending_changes, rebuild, sync
+from telemetry.mirror.updates import (
+    CONSUMER,
+    MirrorReport,
+    pending_changes,
+    published_problem,
+    rebuild,
+    sync,
+)
 from telemetry.mirror.verification import MirrorStatus, Verification, status, verify
 
 __all__ = [
     "BY_NAME",
+    "CONSUMER",
     "TABLES",
     "MirrorBusy",
     "MirrorReport",
@@ -32,6 +40,7 @@ __all__ = [
     "pending_changes",
     "private_reader",
     "published_path",
+    "published_problem",
     "reader",
     "rebuild",
     "schema_version",

@@ -98,7 +98,7 @@ def sync(
     `budget` stays pending. Raises MirrorBusy while another process does this.
     """
     pending = Pending.read()
-    problem = _published_problem()
+    problem = published_problem()
     if not pending.marks and problem is None and not from_nothing:
         return MirrorReport()
     with _writing() as held:
@@ -147,8 +147,9 @@ def _draft_path() -> Path:
 _looked_at: tuple[tuple[int, int, int], str | None] | None = None
 
 
-def _published_problem() -> str | None:
-    """Why the published file has to be published again; None when it is fine.
+def published_problem() -> str | None:
+    """Why the published file has to be published again; None when it is fine, "missing" when
+    there is none.
 
     Opened once per publication and process: an idle tick costs one stat.
     """

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, connection
@@ -15,6 +16,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from telemetry.mirror_trouble import mirror_trouble, published_at
 from telemetry.models import Heartbeat
 
 WORKER = "worker"
@@ -38,7 +40,7 @@ def livez(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """503 unless requests can be served. The mirror's age is told and never makes it fail."""
+    """503 unless requests can be served. The mirror's state is told and never makes it fail."""
     checks: dict[str, Callable[[], Finding]] = {
         "database": check_database,
         "migrations": check_migrations,
@@ -58,7 +60,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
             name: {"ok": finding.ok, "message": finding.message}
             for name, finding in findings.items()
         },
-        "mirror": {"age_seconds": mirror_age_seconds(now=timezone.now())},
+        "mirror": mirror_state(now=timezone.now()),
     }
     return JsonResponse(body, status=200 if ready else 503)
 
@@ -124,7 +126,15 @@ def check_disk() -> Finding:
     return Finding(True, f"{free // 1024**2} MiB free")
 
 
-def mirror_age_seconds(*, now: datetime) -> float | None:
-    """Seconds since the mirror was published last; None when there is none yet."""
-    times = [file.stat().st_mtime for file in settings.AGNES_MIRROR_DIR.glob("*.duckdb")]
-    return round(now.timestamp() - max(times), 1) if times else None
+def mirror_state(*, now: datetime) -> dict[str, Any]:
+    """`age_seconds` since the mirror was published last, null when there is none, and `problem`,
+    a sentence with the fix or empty."""
+    published = published_at()
+    try:
+        trouble = mirror_trouble()
+    except DatabaseError:
+        trouble = None  # told by the database's own check
+    return {
+        "age_seconds": None if published is None else round((now - published).total_seconds(), 1),
+        "problem": f"{trouble.message} {trouble.fix}".strip() if trouble else "",
+    }

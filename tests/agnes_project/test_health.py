@@ -1,12 +1,16 @@
+import os
+import time
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
+from telemetry import mirror
 from telemetry.models import Heartbeat
 from telemetry.views.health import WORKER
 
@@ -16,6 +20,7 @@ def _data_dir(settings: Settings, tmp_path: Path) -> None:
     settings.AGNES_DATA_DIR = tmp_path
     settings.AGNES_MIRROR_DIR = tmp_path / "mirror"
     settings.AGNES_UPLOAD_MAX_BYTES = 1
+    cache.clear()
 
 
 # Without the django_db mark a query would fail the test.
@@ -26,17 +31,28 @@ def test_livez_answers_without_a_database(client: Client) -> None:
 
 
 @pytest.mark.django_db
-def test_readyz_is_ready_without_a_mirror_and_tells_the_age_of_one(
+def test_readyz_is_ready_without_a_mirror_and_says_that_there_is_none(
     client: Client, tmp_path: Path
 ) -> None:
+    (tmp_path / "mirror").mkdir()
+    # What the writer works on is nothing that anybody can read.
+    (tmp_path / "mirror" / "build.duckdb").write_bytes(b"")
     response = client.get("/readyz")
     assert response.status_code == 200, response.content
-    assert response.json()["mirror"] == {"age_seconds": None}
+    told = response.json()["mirror"]
+    assert told["age_seconds"] is None
+    assert "There is no mirror" in told["problem"]
+    assert "usage_mirror rebuild" in told["problem"]
 
-    (tmp_path / "mirror").mkdir()
-    (tmp_path / "mirror" / "usage.duckdb").write_bytes(b"")
-    age = client.get("/readyz").json()["mirror"]["age_seconds"]
-    assert 0 <= age < 60
+
+@pytest.mark.django_db
+def test_readyz_tells_the_age_of_the_published_mirror_alone(client: Client, tmp_path: Path) -> None:
+    mirror.sync(now=timezone.now())
+    published = time.time() - 120
+    os.utime(tmp_path / "mirror" / "agnes.duckdb", (published, published))
+    told = client.get("/readyz").json()["mirror"]
+    assert 120 <= told["age_seconds"] < 180
+    assert told["problem"] == ""
 
 
 @pytest.mark.django_db
