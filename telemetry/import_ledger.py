@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from accounts.models import User
 from telemetry.import_sources import Found, Stamp
-from telemetry.models import ImportedFile
+from telemetry.models import ImportedFile, TranscriptRevision
 from telemetry.refusals import ForeignTranscript, NothingToCount, TranscriptRefused
 from telemetry.revisions import Accepted
 
@@ -25,12 +25,16 @@ class Ledger:
         self.user = user
         self.now = now
         rows = ImportedFile.objects.filter(user=user, rules=RULES)
-        self._seen = {
-            key: (Stamp(size, mtime_ns, inode), verdict)
-            for key, size, mtime_ns, inode, verdict in rows.values_list(
-                "path_key", "size", "mtime_ns", "inode", "verdict"
-            )
-        }
+        removed = TranscriptRevision.objects.filter(file__user=user, dropped_at__isnull=False)
+        files = set(removed.values_list("file_id", flat=True))
+        self._seen: dict[str, tuple[Stamp, str]] = {}
+        self._removed: set[str] = set()
+        for key, size, mtime_ns, inode, verdict, file in rows.values_list(
+            "path_key", "size", "mtime_ns", "inode", "verdict", "file_id"
+        ):
+            self._seen[key] = (Stamp(size, mtime_ns, inode), verdict)
+            if file in files:
+                self._removed.add(key)
 
     def verdict(self, found: Found) -> str | None:
         """What to say about a file that did not change since it was read; None to read it."""
@@ -38,6 +42,10 @@ class Ledger:
             return None
         stamp, verdict = self._seen.get(_key(found.place), (None, ""))
         return (verdict or "unchanged") if stamp == found.stamp else None
+
+    def is_removed(self, found: Found) -> bool:
+        """Whether retention removed something of the file that this one was stored as."""
+        return bool(found.place) and _key(found.place) in self._removed
 
     def note(self, outcomes: Sequence[tuple[Found, Accepted | TranscriptRefused]]) -> None:
         """Remember files that were stored, or refused for what they hold."""

@@ -12,9 +12,11 @@ from django.db.models import Sum
 
 from accounts.models import User
 from telemetry.imports import FileReport
+from telemetry.incomplete_sessions import incomplete_sessions
 from telemetry.models import Session, UsageEvent, UsageSessionSummary
 
 WIDTH = 10
+NAMED = 20
 REDRAW_SECONDS = 0.1
 ERASE_LINE = "\r\033[K"
 
@@ -71,8 +73,10 @@ class Output:
         seconds: float,
         processed: Mapping[str, Any] | None,
         totals: Mapping[str, int],
+        incomplete: Sequence[str],
     ) -> None:
-        """The summary; `processed` is None when the import only stored."""
+        """The summary; `processed` is None when the import only stored, `incomplete` are names of
+        main files."""
         if self.as_json:
             summary = {
                 "people": self.people,
@@ -83,6 +87,7 @@ class Output:
                 "seconds": round(seconds, 3),
                 "processed": dict(processed) if processed is not None else None,
                 "totals": dict(totals),
+                "incomplete": list(incomplete),
             }
             self.out.write(json.dumps(summary))
             return
@@ -99,6 +104,22 @@ class Output:
             if problem:
                 self.line(f"The mirror is behind: {problem}. Run usage_mirror rebuild.")
         self.line(f"in all: {_listed(totals)}")
+        self._warn(incomplete)
+
+    def _warn(self, incomplete: Sequence[str]) -> None:
+        if not incomplete:
+            return
+        count = len(incomplete)
+        keep = "1 session keeps its" if count == 1 else f"{count:,} sessions keep their"
+        part = "its" if count == 1 else "their"
+        self.line(
+            f"{keep} former figures: part of {part} transcript was removed by retention; import it "
+            "again to count what is new:"
+        )
+        for name in incomplete[:NAMED]:
+            self.line(f"  {printable(name)}")
+        if count > NAMED:
+            self.line(f"  and {count - NAMED:,} more")
 
     def _draw(self) -> None:
         if not self.err or time.monotonic() - self._drawn_at < REDRAW_SECONDS:
@@ -136,6 +157,13 @@ def totals(users: Sequence[User]) -> dict[str, int]:
         "events": UsageEvent.objects.filter(user__in=users).count(),
         **{name: value or 0 for name, value in summed.items()},
     }
+
+
+def incomplete(users: Sequence[User]) -> list[str]:
+    """Main files of these people's sessions that are not counted as far as they go, since
+    retention removed a part of them; in order."""
+    found = incomplete_sessions().filter(user__in=users).order_by("session_file")
+    return list(found.values_list("session_file", flat=True))
 
 
 def _listed(counts: Mapping[str, int]) -> str:

@@ -14,6 +14,7 @@ from accounts.models import User
 from telemetry import transcript_store
 from telemetry.import_ledger import Ledger
 from telemetry.import_sources import Found
+from telemetry.incomplete_sessions import files_wanted_again
 from telemetry.preparation import ContentChanged, Known, Prepared
 from telemetry.preparers import UNREADABLE, Preparers, why_unreadable
 from telemetry.refusals import TranscriptRefused
@@ -27,7 +28,7 @@ MOST_TRIES = 5
 @dataclass(frozen=True)
 class FileReport:
     """What the import did with one file. `status` is new, grown, unchanged, older copy, revised,
-    refused or nothing to count; `reason` says why for the last two."""
+    restored, refused or nothing to count; `reason` says why for the last two."""
 
     path: str
     status: str
@@ -46,6 +47,8 @@ class _Job:
     found: Found
     known: tuple[Known, ...] = ()
     tries: int = 0
+    again: bool = False
+    """Whether it is read only because its session went on."""
 
 
 @dataclass
@@ -98,17 +101,18 @@ def import_files(
     Raises BrokenProcessPool when a process that prepares files is killed; what was told is stored.
     """
     ledger = Ledger(user, now=now)
+    running = _Import(user, ledger, preparers, tell, now)
     jobs = []
     for found in files:
         report = _without_reading(found, ledger, trust=not (verify or user.telemetry_opt_out))
-        if report:
-            tell(report)
-        else:
+        if report is None:
             jobs.append(_Job(found))
-    if not jobs:
-        return
-    preparers.expect(sum(job.found.size for job in jobs))
-    _Import(user, ledger, preparers, tell, now).run(jobs)
+        elif ledger.is_removed(found):
+            running.removed.append((found, report))
+        else:
+            tell(report)
+    running.run(jobs)
+    running.restore()
 
 
 def _without_reading(found: Found, ledger: Ledger, *, trust: bool) -> FileReport | None:
@@ -139,8 +143,29 @@ class _Import:
         self.now = now
         self.queue = _Queue()
         self.running: dict[Future[list[Prepared | str]], list[_Job]] = {}
+        self.removed: list[tuple[Found, FileReport]] = []
+        """Files known by hash only, and what to say of each when their sessions did not go on."""
+
+    def restore(self) -> None:
+        """Store again what retention removed of sessions that other files have shown to go on."""
+        while jobs := self._wanted():
+            self.run(jobs)
+        for _, report in self.removed:
+            self.tell(report)
+
+    def _wanted(self) -> list[_Job]:
+        """For each name that is wanted the longest file, taken out of `removed`."""
+        wanted = files_wanted_again(self.user.pk, {found.name for found, _ in self.removed})
+        longest: dict[str, Found] = {}
+        for found, _ in self.removed:
+            before = longest.get(found.name)
+            if found.name in wanted and (before is None or found.size > before.size):
+                longest[found.name] = found
+        self.removed = [one for one in self.removed if one[0] is not longest.get(one[0].name)]
+        return [_Job(found, again=True) for found in longest.values()]
 
     def run(self, jobs: list[_Job]) -> None:
+        self.preparers.expect(sum(job.found.size for job in jobs))
         self.queue.fill(jobs)
         # Bounds what is under way, and with it the memory.
         most = self.preparers.processes * 2 + 1
@@ -210,7 +235,11 @@ class _Import:
                 self.queue.again(job)
                 continue
             self.queue.done(job)
-            yield _report(job.found, item, outcome)
+            report = _report(job.found, item, outcome)
+            if isinstance(outcome, Accepted) and item.is_known_by_hash_only and not job.again:
+                self.removed.append((job.found, report))
+            else:
+                yield report
 
 
 def _report(found: Found, item: Item, outcome: transcript_store.Outcome) -> FileReport:

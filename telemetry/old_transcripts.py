@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time
 from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, Q
 
+from telemetry.incomplete_sessions import incomplete_sessions
 from telemetry.models import (
     ProcessorState,
     Session,
@@ -21,8 +22,8 @@ def old_transcripts(*, before: date) -> list[int]:
     """Primary keys of sessions with a stored transcript whose last line is of an earlier UTC day.
 
     Left out: what the `usage` processor has not read as it is now, since nothing else knows what
-    is in it, and sessions that share a file with one that stays. A session in quarantine goes by
-    the day of its upload.
+    is in it, and sessions that share a file with one that stays. A session in quarantine, and what
+    arrived for one whose other part is gone, goes by the day of its upload.
     """
     limit = datetime.combine(before, time(), UTC)
     uploaded = Q(uploaded_at__lt=limit)
@@ -36,7 +37,9 @@ def old_transcripts(*, before: date) -> list[int]:
     found = Session.objects.filter(
         Q(read) & ended | Q(given_up) & uploaded, Exists(stored), transcript_dropped_at=None
     )
-    return sorted(_with_all_of_each_file(set(found.values_list("pk", flat=True))))
+    rests = incomplete_sessions().filter(uploaded)
+    chosen = {*found.values_list("pk", flat=True), *rests.values_list("pk", flat=True)}
+    return sorted(_with_all_of_each_file(chosen))
 
 
 def drop_old_transcripts(pks: Collection[int], *, before: date, now: datetime) -> int:

@@ -29,12 +29,16 @@ class ContentChanged(Exception):
 
 
 class Known(msgspec.Struct, frozen=True):
-    """A revision that is stored already: what it ends at, and whether its bytes are still there."""
+    """A revision that is stored already: what it ends at, and whether its bytes are still there.
+
+    Where they are not, `wanted` says that they have to be stored when they are sent again.
+    """
 
     number: int
     size: int
     sha256: str
     stored: bool = True
+    wanted: bool = False
 
 
 class Content(Protocol):
@@ -81,9 +85,9 @@ class Prepared(msgspec.Struct):
 
     `base` is the number of the longest known revision that the content starts with, None without
     one. The frame is one zstd frame of the bytes from `frame_start` on; it is empty where the
-    content equals a revision, is not a transcript, or is `undecided`: shorter than a known
-    revision and perhaps its beginning, which only the store can tell. A large frame is in the
-    file `frame_path`, which the receiver removes.
+    content equals a revision, unless it is `restored`, is not a transcript, or is `undecided`:
+    shorter than a known revision and perhaps its beginning, which only the store can tell. A large
+    frame is in the file `frame_path`, which the receiver removes.
     """
 
     size: int
@@ -91,6 +95,8 @@ class Prepared(msgspec.Struct):
     survey: Survey
     base: int | None = None
     equal: bool = False
+    restored: bool = False
+    """Whether it equals a revision whose bytes are gone and wanted again."""
     undecided: bool = False
     frame_start: int = 0
     frame: bytes = b""
@@ -118,7 +124,9 @@ def prepare(
         first_pass = frame if not known else None
         surveyed = survey(scan.read(content.chunks(), first_pass), name)
         prepared = scan.result(surveyed, decided=decided)
-        if surveyed.verdict != "claude" or prepared.equal or prepared.undecided:
+        if surveyed.verdict != "claude" or prepared.undecided:
+            return prepared
+        if prepared.equal and not prepared.restored:
             return prepared
         if known:
             _compress_tail(content, prepared, scan, frame)
@@ -175,6 +183,7 @@ class _Scan:
             survey=surveyed,
             base=base.number if base else None,
             equal=equal,
+            restored=equal and base is not None and base.wanted,
             undecided=not (decided or equal or grown)
             and any(revision.stored and revision.size > self.size for revision in self.known),
             frame_start=base.size if base and base.stored else 0,

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+import msgspec
 from django.db import connection, transaction
 from django.db.models import Count, Max, Sum
 
 from accounts.models import User
 from telemetry import transcript_blobs
 from telemetry.bulk_updates import update_rows
+from telemetry.incomplete_sessions import files_wanted_again
 from telemetry.models import TranscriptFile, TranscriptRevision, TranscriptSegment
 from telemetry.preparation import Frame, Known, Prepared
 from telemetry.surveys import Survey, is_subagent_file
@@ -33,10 +35,11 @@ class Status(StrEnum):
     UNCHANGED = "unchanged"
     OLDER = "older"
     REVISED = "revised"
+    RESTORED = "restored"
 
     @property
     def is_change(self) -> bool:
-        return self in (Status.NEW, Status.GROWN, Status.REVISED)
+        return self not in (Status.UNCHANGED, Status.OLDER)
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class Item:
 
     @property
     def status(self) -> Status:
+        if self.prepared.restored:
+            return Status.RESTORED
         if self.prepared.equal:
             return Status.UNCHANGED
         if self.prepared.undecided:
@@ -56,6 +61,12 @@ class Item:
         if self.prepared.base is not None:
             return Status.GROWN
         return Status.REVISED if self.known else Status.NEW
+
+    @property
+    def is_known_by_hash_only(self) -> bool:
+        """Whether it equals a revision whose bytes are gone, and leaves it so."""
+        removed = {one.number for one in self.known if not one.stored}
+        return self.status == Status.UNCHANGED and self.prepared.base in removed
 
 
 @dataclass(frozen=True)
@@ -81,6 +92,9 @@ def known_revisions(user_id: int, names: Sequence[str]) -> dict[str, tuple[Known
             "file__name", "number", "size", "sha256", "dropped_at"
         ):
             found[name].append(Known(number, size, sha256, dropped is None))
+    removed = [name for name, known in found.items() if not all(one.stored for one in known)]
+    for name in files_wanted_again(user_id, removed):
+        found[name] = [msgspec.structs.replace(one, wanted=not one.stored) for one in found[name]]
     return {name: tuple(known) for name, known in found.items()}
 
 
@@ -228,7 +242,7 @@ def _revisions(
     files: dict[str, TranscriptFile], items: Sequence[Item]
 ) -> dict[str, TranscriptRevision]:
     """The revision each item's bytes go to, by name: the one that grows, or another one."""
-    growing = {item.name: item for item in items if item.status == Status.GROWN}
+    growing = {item.name: item for item in items if item.status in (Status.GROWN, Status.RESTORED)}
     grown: dict[str, TranscriptRevision] = {}
     rows = TranscriptRevision.objects.filter(file__in=[files[name] for name in growing])
     for revision in rows.select_related("file"):

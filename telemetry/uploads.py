@@ -11,6 +11,7 @@ from accounts.errors import AgnesError
 from accounts.models import User
 from telemetry import refusals, transcript_blobs
 from telemetry.identity import identity_key
+from telemetry.incomplete_sessions import files_missing
 from telemetry.models import IdentityKey, Session, TranscriptRevision
 from telemetry.preparation import FileContent
 from telemetry.revisions import Accepted, known_revisions
@@ -27,10 +28,12 @@ class DifferentBase(AgnesError):
 
 @dataclass(frozen=True)
 class Upload:
-    """What an upload came to; `held_elsewhere` counts identities that other people brought."""
+    """What an upload came to; `held_elsewhere` counts identities that other people brought,
+    `missing_files` names what its sessions lack to be counted as far as they go."""
 
     accepted: Accepted
     held_elsewhere: int
+    missing_files: list[str]
 
 
 class _Grown:
@@ -59,7 +62,7 @@ def refuse_opted_out(user: User) -> None:
 def take_file(*, user: User, name: str, body: Path, now: datetime) -> Upload:
     """Store a whole file. Raises TranscriptRefused."""
     accepted = accept(user=user, name=name, content=body, now=now)
-    return Upload(accepted, held_elsewhere(user, FileContent(str(body)).chunks()))
+    return _upload(user, accepted, FileContent(str(body)))
 
 
 def take_tail(*, user: User, name: str, base: tuple[int, str], body: Path, now: datetime) -> Upload:
@@ -70,7 +73,12 @@ def take_tail(*, user: User, name: str, base: tuple[int, str], body: Path, now: 
     revision = _base(user, name, base)
     content = _Grown(revision, base[0], body)
     accepted = accept(user=user, name=name, content=content, now=now)
-    return Upload(accepted, held_elsewhere(user, content.tail.chunks()))
+    return _upload(user, accepted, content.tail)
+
+
+def _upload(user: User, accepted: Accepted, sent: FileContent) -> Upload:
+    missing = files_missing(user.pk, accepted.survey.session_ids)
+    return Upload(accepted, held_elsewhere(user, sent.chunks()), missing)
 
 
 def stored_state(user: User, name: str) -> list[dict[str, Any]]:

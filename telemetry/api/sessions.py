@@ -47,7 +47,7 @@ class UploadQuery(Schema):
 
 
 class UploadAnswer(Schema):
-    status: str = Field(description="new, grown, unchanged, older or revised.")
+    status: str = Field(description="new, grown, unchanged, older, revised or restored.")
     name: str
     session_ids: list[str]
     lines: int
@@ -56,6 +56,10 @@ class UploadAnswer(Schema):
     sha256: str = Field(description="Of the whole file.")
     held_elsewhere: int = Field(
         description="Lines, responses and calls that another person brought first: not counted."
+    )
+    missing_files: list[str] = Field(
+        description="Files whose content retention removed; while they are not sent again, the "
+        "sessions keep their former figures."
     )
     queued: bool = Field(description="Whether there is something new to process.")
 
@@ -145,6 +149,7 @@ def _answer(upload: Upload) -> UploadAnswer:
         size=accepted.size,
         sha256=accepted.sha256,
         held_elsewhere=upload.held_elsewhere,
+        missing_files=upload.missing_files,
         queued=accepted.status.is_change,
     )
 

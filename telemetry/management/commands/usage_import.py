@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts.errors import AgnesError
 from accounts.models import User
 from telemetry import transcript_blobs
-from telemetry.import_output import Output, totals
+from telemetry.import_output import Output, incomplete, totals
 from telemetry.import_people import create_person, find_person
 from telemetry.import_sources import Found, Skipped, UnusableSource, find_files
 from telemetry.imports import FileReport, import_files
@@ -79,6 +79,7 @@ class Command(BaseCommand):
             seconds=time.monotonic() - started,
             processed=processed,
             totals=totals([user for user, _ in people]),
+            incomplete=incomplete([user for user, _ in people]),
         )
 
     def _people(

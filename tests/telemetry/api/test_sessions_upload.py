@@ -38,6 +38,7 @@ def test_an_upload_is_stored_and_answered(upload: Upload) -> None:
         "size": len(CONTENT),
         "sha256": hashlib.sha256(CONTENT).hexdigest(),
         "held_elsewhere": 0,
+        "missing_files": [],
         "queued": True,
     }
     assert Session.objects.get().session_id == SID
