@@ -1,8 +1,9 @@
-"""Attribute stored events anew when the catalogue changed, without reading a transcript again.
+"""Attribute stored events and responses anew when the catalogue changed, without a transcript.
 
 Batch by batch of sessions: the distinct combinations of what attribution depends on are resolved
 in memory, one UPDATE writes those that changed, and the daily contributions of the touched days
 are summed again from the stored events. Days before the pruning watermark stay as they are.
+Responses follow the skill active around them; nothing is summed by it.
 """
 
 import json
@@ -19,11 +20,13 @@ from telemetry.builtin_names import BUILTIN_VERSION
 from telemetry.event_names import Attribution, candidates_of, item_name, subject_of
 from telemetry.leases import Held, lease
 from telemetry.models import Heartbeat, PendingChange, Watermark
-from telemetry.reattribution_sql import CONTRIBUTIONS, WRITTEN, Statements, statements
+from telemetry.reattribution_sql import CONTRIBUTIONS, WRITTEN, Rewriting, Statements, statements
 from telemetry.resolver import Resolver, Timeline
+from telemetry.taxonomy import ItemKind
 
 HEARTBEAT = "attribution"
 LEASE_TTL = timedelta(minutes=5)
+_EVER = "0001-01-01 00:00:00"
 BATCH = 500
 """Sessions in one transaction: some 50,000 events, so writers wait for about a second at most."""
 
@@ -34,17 +37,20 @@ class Reattributed(NamedTuple):
     events: int
     sessions: int
     days: int
+    responses: int = 0
 
 
 class Change(NamedTuple):
-    """New values for the events of one combination; `dated` 0: all, 1: with a time in
-    [since, until) (None: open), 2: without a time."""
+    """New values for the rows of one combination, in the order of the columns written.
+
+    `dated` 0: all, 1: with a time in [since, until) (None: open), 2: without a time.
+    """
 
     combination: str
     dated: int
     since: datetime | None
     until: datetime | None
-    attribution: Attribution
+    values: tuple[str | None, ...]
 
 
 Touched = set[tuple[int, date | None]]
@@ -68,34 +74,39 @@ def reattribute_due(*, now: datetime, batch: int = BATCH) -> Reattributed | None
 
 
 def reattribute(*, now: datetime, batch: int = BATCH, held: Held | None = None) -> Reattributed:
-    """Attribute every stored event anew, `batch` sessions in a transaction. Safe to repeat.
+    """Attribute all stored events and responses anew, `batch` sessions in a transaction.
 
     Events of pruned days and the contributions of such days are left alone. Changed sessions are
-    queued for the mirror, changed days for the rollups.
+    queued for the mirror, changed days for the rollups. Safe to repeat.
     """
     resolver = Resolver.load()
     sql = statements(connection.vendor)
     floor = _pruned_before()
-    events = sessions = 0
+    events = sessions = responses = 0
     days: set[date] = set()
     for first, last in _session_ranges(batch):
         if held is not None:
             held.renew()
-        changes = list(_changes(sql, resolver, (first, last, floor)))
-        if not changes:
+        scope, ever = (first, last, floor), (first, last, _EVER)
+        named = list(_event_changes(sql, resolver, scope))
+        around = list(_response_changes(sql, resolver, ever))
+        if not named and not around:
             continue
         with transaction.atomic():
             if held is not None:
                 held.check()
-            count, touched = _apply(sql, changes, (first, last, floor))
+            count, touched = _apply(sql, named, scope)
+            answers, elsewhere = _apply_to_responses(sql, around, ever)
+            _announce(touched, elsewhere)
         events += count
-        sessions += len({session for session, _ in touched})
+        responses += answers
+        sessions += len({session for session, _ in touched} | elsewhere)
         days.update(day for _, day in touched if day is not None)
     details = {"catalogue": resolver.version, "builtin": BUILTIN_VERSION, "events": events}
     Heartbeat.objects.update_or_create(
         name=HEARTBEAT, defaults={"beat_at": now, "details": details}
     )
-    return Reattributed(events, sessions, len(days))
+    return Reattributed(events, sessions, len(days), responses)
 
 
 def _last_builtin_version() -> int | None:
@@ -106,25 +117,27 @@ def _last_builtin_version() -> int | None:
 def _pruned_before() -> Any:
     """The first day whose events are all there, as a parameter that compares with a time."""
     mark = Watermark.objects.filter(name="events_pruned_before").first()
-    return f"{mark.day.isoformat() if mark else '0001-01-01'} 00:00:00"
+    return f"{mark.day.isoformat()} 00:00:00" if mark else _EVER
 
 
 def _session_ranges(batch: int) -> Iterator[tuple[int, int]]:
-    """First and last primary key of each batch of sessions that have events."""
+    """First and last primary key of each batch of sessions that have events or responses."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT DISTINCT session_pk FROM usage_events ORDER BY session_pk")
+        cursor.execute(
+            "SELECT session_pk FROM usage_events UNION SELECT session_pk FROM usage_responses "
+            "ORDER BY session_pk"
+        )
         keys = [key for (key,) in cursor.fetchall()]
     for start in range(0, len(keys), batch):
         chunk = keys[start : start + batch]
         yield chunk[0], chunk[-1]
 
 
-def _changes(sql: Statements, resolver: Resolver, scope: Sequence[Any]) -> Iterator[Change]:
-    """What is to be written for the combinations that occur within the scope."""
-    with connection.cursor() as cursor:
-        cursor.execute(sql.combinations, scope)
-        rows = cursor.fetchall()
-    for combination, kind, tool, skill, agent, command, path, field_plugin, *written in rows:
+def _event_changes(sql: Statements, resolver: Resolver, scope: Sequence[Any]) -> Iterator[Change]:
+    """What is to be written for the combinations of events within the scope."""
+    for combination, kind, tool, skill, agent, command, path, field_plugin, *written in _fetch(
+        sql.events.combinations, scope
+    ):
         values = dict(zip(WRITTEN, written, strict=True))
         stored = Attribution(**{**values, "candidates": candidates_of(values["candidates"])})
         subject = subject_of(kind, tool, skill, agent, command)
@@ -132,7 +145,27 @@ def _changes(sql: Statements, resolver: Resolver, scope: Sequence[Any]) -> Itera
             resolver.timeline(*subject, path, field_plugin)
         ):
             if attribution != stored:
-                yield Change(combination, dated, since, until, attribution)
+                yield Change(combination, dated, since, until, _event_values(attribution))
+
+
+def _response_changes(
+    sql: Statements, resolver: Resolver, scope: Sequence[Any]
+) -> Iterator[Change]:
+    """What is to be written for the combinations of responses within the scope."""
+    for combination, skill, plugin, *stored in _fetch(sql.responses.combinations, scope):
+        for dated, since, until, new in _spans(
+            resolver.timeline(ItemKind.SKILL, skill, None, plugin or None)
+        ):
+            values = (new.source.value, new.ref_id, new.marketplace, new.plugin)
+            if values != tuple(stored):
+                yield Change(combination, dated, since, until, values)
+
+
+def _fetch(statement: str, scope: Sequence[Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, scope)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
 
 
 def _spans(
@@ -149,36 +182,55 @@ def _spans(
 
 
 def _apply(sql: Statements, changes: list[Change], scope: Sequence[Any]) -> tuple[int, Touched]:
-    """Write the changes within the scope and what follows from them; to be called in a transaction.
+    """Write the changes of events within the scope and what is summed from them.
 
-    Returns how many events changed, and where.
+    To be called in a transaction. Returns how many events changed, and where.
     """
     with connection.cursor() as cursor:
-        for statement in sql.tables:
-            cursor.execute(statement)
-        cursor.executemany(sql.add_change, [_parameters(change) for change in changes])
-        cursor.execute(sql.find_events, scope)
-        cursor.execute("SELECT count(*) FROM attribution_event")
-        count = cursor.fetchone()[0]
-        if not count:
-            return 0, set()
-        cursor.execute(sql.update_events)
-        cursor.execute(sql.touched)
-        touched = _rows_touched(cursor)
-        cursor.execute(sql.update_invocations)
-        _sum_again(sql, cursor, touched, scope)
-    _announce(touched)
+        count, touched = _rewrite(cursor, sql.events, changes, scope)
+        if count:
+            cursor.execute(sql.update_invocations)
+            _sum_again(sql, cursor, touched, scope)
     return count, touched
+
+
+def _apply_to_responses(
+    sql: Statements, changes: list[Change], scope: Sequence[Any]
+) -> tuple[int, set[int]]:
+    """Write the changes of responses within the scope: how many changed, in which sessions."""
+    with connection.cursor() as cursor:
+        count, touched = _rewrite(cursor, sql.responses, changes, scope)
+    return count, {session for session, _ in touched}
+
+
+def _rewrite(
+    cursor: CursorWrapper, sql: Rewriting, changes: list[Change], scope: Sequence[Any]
+) -> tuple[int, Touched]:
+    """Write the changes within the scope: how many rows changed, and where."""
+    if not changes:
+        return 0, set()
+    for statement in sql.tables:
+        cursor.execute(statement)
+    cursor.executemany(sql.add_change, [_parameters(change) for change in changes])
+    cursor.execute(sql.find_rows, scope)
+    cursor.execute("SELECT count(*) FROM attribution_row")
+    count = cursor.fetchone()[0]
+    if not count:
+        return 0, set()
+    cursor.execute(sql.update_rows)
+    cursor.execute(sql.touched)
+    return count, _rows_touched(cursor)
 
 
 def _parameters(change: Change) -> tuple[Any, ...]:
     as_stored = connection.ops.adapt_datetimefield_value
-    new = change.attribution
+    since, until = as_stored(change.since), as_stored(change.until)
+    return (change.combination, change.dated, since, until, *change.values)
+
+
+def _event_values(new: Attribution) -> tuple[str | None, ...]:
+    """In the order of WRITTEN."""
     return (
-        change.combination,
-        change.dated,
-        as_stored(change.since),
-        as_stored(change.until),
         new.source.value,
         new.item_kind.value,
         new.ref_id,
@@ -201,6 +253,8 @@ def _sum_again(
     sql: Statements, cursor: CursorWrapper, touched: Touched, scope: Sequence[Any]
 ) -> None:
     """Replace the contributions of the touched sessions' days by sums of the stored events."""
+    for statement in sql.days:
+        cursor.execute(statement)
     days = [(session, day.isoformat()) for session, day in touched if day is not None]
     cursor.executemany(sql.add_day, days)
     cursor.execute(sql.delete_contributions)
@@ -218,9 +272,9 @@ def _sum_again(
     )
 
 
-def _announce(touched: Touched) -> None:
+def _announce(touched: Touched, elsewhere: set[int]) -> None:
     """Queue the touched sessions for the mirror and the touched days for the rollups."""
-    sessions = sorted({session for session, _ in touched})
+    sessions = sorted({session for session, _ in touched} | elsewhere)
     days = sorted({day for _, day in touched if day is not None})
     PendingChange.objects.bulk_create(
         [PendingChange(consumer="mirror", kind="session", key=str(key)) for key in sessions]

@@ -41,8 +41,8 @@ _EVENT_COLUMNS = _columns(
 _RESPONSE_COLUMNS = _columns(
     "id session_pk session_id user_id username message_id model occurred_at input_tokens "
     "output_tokens cache_creation_tokens cache_creation_5m_tokens cache_creation_1h_tokens "
-    "cache_read_tokens usage_final is_sidechain agent_id context_skill context_plugin cost_usd "
-    "processor_version extracted_at"
+    "cache_read_tokens usage_final is_sidechain agent_id context_skill context_plugin source "
+    "ref_id marketplace plugin cost_usd processor_version extracted_at"
 )
 _DAILY_COLUMNS = _columns(
     "session_pk user_id day event_type tool_name source ref_id item_kind name calls invocations "
@@ -249,10 +249,23 @@ class RowWriter:
             _cut(row.agent_id, 200),
             _cut(row.context_skill),
             _cut(row.context_plugin),
+            *self._around(row),
             cost,
             USAGE_PROCESSOR_VERSION,
             self.now,
         )
+
+    def _around(self, row: ResponseRow) -> tuple[str | None, ...]:
+        """source, ref_id, marketplace and plugin of the skill active around a response."""
+        if not row.context_skill:
+            return (None, None, None, None)
+        found = self.resolver.resolve(
+            ItemKind.SKILL,
+            row.context_skill[:_NAME],
+            field_plugin=_cut(row.context_plugin),
+            at=_moment(row.at),
+        )
+        return (found.source.value, found.ref_id, found.marketplace, found.plugin)
 
     def _closed_ms(self, watermark: str) -> int:
         """The time in ms before which rows are not kept any more."""

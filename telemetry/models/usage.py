@@ -119,6 +119,15 @@ class UsageResponse(Derived):
     agent_id = models.CharField(max_length=200, null=True)
     context_skill = models.CharField(max_length=300, null=True)
     context_plugin = models.CharField(max_length=300, null=True)
+    source = models.CharField(
+        max_length=16,
+        choices=choices(Source),
+        null=True,
+        help_text="Of the skill active around it; null when no line tells one.",
+    )
+    ref_id = models.CharField(max_length=200, null=True)
+    marketplace = models.CharField(max_length=200, null=True)
+    plugin = models.CharField(max_length=200, null=True)
     cost_usd = models.FloatField(null=True, help_text="Null for a model without a known price.")
     processor_version = models.PositiveIntegerField()
     extracted_at = models.DateTimeField()

@@ -203,7 +203,7 @@ def test_doing_it_again_changes_nothing(session: Session) -> None:
     register("other/ledger", now=NOON - DAY)
     assert reattribute(now=NOON).events == 2
     PendingChange.objects.all().delete()
-    assert reattribute(now=NOON) == (0, 0, 0)
+    assert reattribute(now=NOON) == (0, 0, 0, 0)
     assert not PendingChange.objects.exists()
 
 
@@ -244,7 +244,7 @@ def test_only_touched_days_of_touched_sessions_are_queued(session: Session) -> N
     )
     register()
     report = reattribute(now=NOON)
-    assert report == (2, 1, 1)
+    assert report == (2, 1, 1, 0)
     assert pending("rollups", "day") == ["2026-09-11"]
     assert pending("mirror", "session") == [str(session.pk)]
 
@@ -313,7 +313,7 @@ def test_small_batches_give_the_same(session: Session) -> None:
     sessions = [session, *(make_session(session.user, f"more-{n}") for n in range(4))]
     events = [add_skill(each) for each in sessions]
     register()
-    assert reattribute(now=NOON, batch=2) == (5, 5, 1)
+    assert reattribute(now=NOON, batch=2) == (5, 5, 1, 0)
     assert {attribution_of(event)[1] for event in events} == {"till/ledger"}
 
 
