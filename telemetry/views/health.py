@@ -20,8 +20,9 @@ from telemetry.mirror_trouble import mirror_trouble, published_at
 from telemetry.models import Heartbeat
 
 WORKER = "worker"
-# The heartbeat is a scheduled task, once a minute by default: two may be late before it counts.
-WORKER_SILENCE = timedelta(minutes=3)
+# The heartbeat is a scheduled task: two may be late before it counts.
+BEATS_MISSED = 3
+SHORTEST_SILENCE = timedelta(minutes=3)
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,21 @@ def readyz(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def worker_healthz(request: HttpRequest) -> JsonResponse:
-    """503 when the worker's last heartbeat is older than three minutes, or there was none."""
+    """503 when the worker was silent for longer than `worker_silence`, or never beat.
+
+    200 and a note where the heartbeat is switched off, since nothing can be known.
+    """
     now = timezone.now()
+    silence = worker_silence()
+    if silence is None:
+        return JsonResponse(
+            {
+                "status": "unknown",
+                "message": "SCHEDULER_HEARTBEAT_INTERVAL=0 switches the heartbeat off: set it to "
+                "60, and run ensure_schedules, to watch the worker.",
+                "heartbeat_age_seconds": None,
+            }
+        )
     try:
         beat_at = Heartbeat.objects.values_list("beat_at", flat=True).get(name=WORKER)
     except Heartbeat.DoesNotExist:
@@ -77,9 +91,20 @@ def worker_healthz(request: HttpRequest) -> JsonResponse:
     except DatabaseError as error:
         return _worker_answer(None, f"The database does not answer: {error}")
     age = (now - beat_at).total_seconds()
-    if now - beat_at > WORKER_SILENCE:
+    if now - beat_at > silence:
         return _worker_answer(age, "The worker is silent: restart it.")
     return _worker_answer(age, "")
+
+
+def worker_silence() -> timedelta | None:
+    """How long a worker may be silent: three intervals, at least three minutes. None when the
+    heartbeat is off."""
+    seconds = settings.SCHEDULER_HEARTBEAT_INTERVAL
+    if not seconds:
+        return None
+    # The queue counts in whole minutes.
+    interval = timedelta(minutes=-(-seconds // 60))
+    return max(BEATS_MISSED * interval, SHORTEST_SILENCE)
 
 
 def _worker_answer(age: float | None, problem: str) -> JsonResponse:

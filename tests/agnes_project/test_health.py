@@ -100,6 +100,38 @@ def test_a_worker_may_be_silent_for_three_minutes(
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("interval", "allowed"),
+    [
+        (1, timedelta(minutes=3)),
+        (90, timedelta(minutes=6)),  # the queue makes two minutes of it
+        (600, timedelta(minutes=30)),
+    ],
+)
+def test_a_worker_that_beats_less_often_may_be_silent_for_longer(
+    client: Client, settings: Settings, interval: int, allowed: timedelta
+) -> None:
+    settings.SCHEDULER_HEARTBEAT_INTERVAL = interval
+    beat = Heartbeat.objects.create(name=WORKER, beat_at=timezone.now() - allowed)
+    assert client.get("/healthz/worker").status_code == 503
+    Heartbeat.objects.filter(pk=beat.pk).update(
+        beat_at=timezone.now() - allowed + timedelta(seconds=10)
+    )
+    assert client.get("/healthz/worker").status_code == 200
+
+
+@pytest.mark.django_db
+def test_a_heartbeat_that_is_off_says_nothing_about_the_worker(
+    client: Client, settings: Settings
+) -> None:
+    settings.SCHEDULER_HEARTBEAT_INTERVAL = 0
+    Heartbeat.objects.create(name=WORKER, beat_at=timezone.now() - timedelta(days=9))
+    response = client.get("/healthz/worker")
+    assert (response.status_code, response.json()["status"]) == (200, "unknown")
+    assert "SCHEDULER_HEARTBEAT_INTERVAL=0" in response.json()["message"]
+
+
+@pytest.mark.django_db
 def test_a_worker_that_never_beat_is_silent(client: Client) -> None:
     response = client.get("/healthz/worker")
     assert response.status_code == 503
