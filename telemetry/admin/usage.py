@@ -1,9 +1,11 @@
 """Events, responses and summaries: what transcripts came to."""
 
+import math
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
+from django.http import HttpRequest
 
 from telemetry.admin.base import SessionRowsAdmin
 from telemetry.identity import identity_key
@@ -109,6 +111,7 @@ class UsageSessionSummaryAdmin(SessionRowsAdmin):
         "tool_errors",
         "skill_invocations",
         "primary_model",
+        "output",
         "cost",
         "bad_lines",
     )
@@ -121,6 +124,26 @@ class UsageSessionSummaryAdmin(SessionRowsAdmin):
     def rows_named(self, queryset: QuerySet[Any], term: str) -> QuerySet[Any]:
         return queryset.filter(Q(title__icontains=term) | Q(project__icontains=term))
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("token_counts",)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """Whether the tokens are all of it stands right below them."""
+        own = [field.name for field in UsageSessionSummary._meta.fields]
+        at = own.index("usage_final_share")
+        return [*own[:at], "token_counts", *own[at + 1 :]]
+
+    @admin.display(description="output tokens")
+    def output(self, summary: UsageSessionSummary) -> str:
+        bound = _lower_bound(summary)
+        return f"{summary.output_tokens} ({bound})" if bound else str(summary.output_tokens)
+
+    @admin.display(description="token counts")
+    def token_counts(self, summary: UsageSessionSummary) -> str:
+        if summary.usage_final_share is None:
+            return "no responses"
+        return _lower_bound(summary) or "final"
+
     @admin.display(description="active")
     def active(self, summary: UsageSessionSummary) -> str:
         """Minutes; whoever wants seconds finds them on the row's page."""
@@ -129,3 +152,13 @@ class UsageSessionSummaryAdmin(SessionRowsAdmin):
     @admin.display(description="cost")
     def cost(self, summary: UsageSessionSummary) -> str:
         return "unknown" if summary.cost_usd is None else f"${summary.cost_usd:.2f}"
+
+
+def _lower_bound(summary: UsageSessionSummary) -> str:
+    """Empty when every response's tokens are final, or there is none."""
+    share = summary.usage_final_share
+    if share is None or share >= 1:
+        return ""
+    # Cut, not rounded: what is not all of it never reads as 100 %.
+    percent = math.floor(share * 1000) / 10
+    return f"lower bound: {percent:g} % of the responses have final counts"

@@ -16,6 +16,7 @@ from pytest_django import DjangoDbBlocker
 from accounts.models import AuditEvent, User
 from telemetry import mirror
 from telemetry.admin import base
+from telemetry.mirror_trouble import mirror_trouble
 from telemetry.models import (
     DoomedBlob,
     IdentityKey,
@@ -28,6 +29,7 @@ from telemetry.models import (
     TranscriptFile,
     UsageEvent,
     UsageResponse,
+    UsageSessionSummary,
     Watermark,
 )
 from telemetry.tombstones import erased_sessions, leave_tombstone, session_digest
@@ -93,6 +95,7 @@ def page_of(row: models.Model) -> str:
 
 
 def queries_of_list(client: Client, model: type[models.Model], rows: int) -> int:
+    mirror_trouble()  # looked up once in a while and then remembered
     with pytest.MonkeyPatch.context() as patch, CaptureQueriesContext(connection) as queries:
         patch.setattr(admin.site.get_model_admin(model), "list_per_page", rows)
         page = client.get(list_of(model))
@@ -172,6 +175,17 @@ def test_a_response_is_found_by_its_message_id(client: Client, ada: User) -> Non
     assert response is not None
     assert found(client, UsageResponse, f"?q={response.message_id}") == 1
     assert found(client, IdentityKey, f"?q={response.message_id}") == 1
+
+
+def test_token_counts_that_are_lower_bounds_say_so(client: Client, ada: User) -> None:
+    summary = UsageSessionSummary.objects.filter(responses__gt=0).latest("started_at")
+    shares = {1.0: None, 0.996: "99.6 %", 0.25: "25 %", 0.0: "0 %"}
+    for share, text in shares.items():
+        UsageSessionSummary.objects.filter(pk=summary.pk).update(usage_final_share=share)
+        for address in (list_of(UsageSessionSummary), page_of(summary)):
+            cells = client.get(address).content.decode()
+            said = f"lower bound: {text} of the responses have final counts"
+            assert (said in cells) == (text is not None), (share, address)
 
 
 def test_a_session_leads_to_all_that_hangs_on_it(client: Client, ada: User) -> None:
