@@ -8,8 +8,8 @@ from telemetry.format_known import (
     ATTACHMENT_TYPES,
     BLOCK_TYPES,
     PROGRESS_TYPES,
-    RECORD_TYPES,
     SYSTEM_SUBTYPES,
+    is_known_record,
     is_known_version,
 )
 from telemetry.transcripts import Block, Decoded, Progress
@@ -45,7 +45,7 @@ class Drift:
 
     def _look(self, decoded: Decoded, line_key: str, at: int) -> None:
         line = decoded.line
-        if line.type not in RECORD_TYPES:
+        if not is_known_record(line.type):
             self._add("record", line.type or "(none)", line_key, at)
         elif line.type == "attachment":
             kind = line.attachment.type if line.attachment else None

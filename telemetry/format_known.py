@@ -22,6 +22,9 @@ RECORD_TYPES = _names(
     """
 )
 
+RECORD_PREFIXES = ("artifact-",)
+"""What the names of whole families of record types begin with."""
+
 SYSTEM_SUBTYPES = _names(
     """
     stop_hook_summary turn_duration compact_boundary microcompact_boundary local_command
@@ -78,6 +81,11 @@ LINE_KEYS = _names(
     """
 )
 """Top-level keys of all record types together."""
+
+
+def is_known_record(name: str | None) -> bool:
+    """Whether this is the type of a known record, or of one of a known family."""
+    return name is not None and (name in RECORD_TYPES or name.startswith(RECORD_PREFIXES))
 
 
 def is_known_version(version: str) -> bool:

@@ -53,6 +53,20 @@ def test_unknown_things_are_counted_by_kind_and_day() -> None:
     }
 
 
+def test_a_family_of_record_types_is_known_by_its_beginning() -> None:
+    on = thread()
+
+    found = drift(
+        on.line("artifact-created", after(1), {}),
+        on.line("artifact-anything", after(1), {}),
+        # Neither begins like the family.
+        on.line("artifact", after(1), {}),
+        on.line("my-artifact-created", after(1), {}),
+    )
+
+    assert found == {(DAY, "record", "artifact"): 1, (DAY, "record", "my-artifact-created"): 1}
+
+
 def test_a_line_that_stands_there_twice_is_one_line_of_drift() -> None:
     line = thread().line("from-the-future", after(1), {})
 
