@@ -81,8 +81,7 @@ def _fit_value(part: Any, kind: Any) -> Any:
         case msgspec.inspect.StrType():
             return part if isinstance(part, str) else None
         case msgspec.inspect.IntType():
-            fits = isinstance(part, int) and not isinstance(part, bool) and abs(part) < MAX_COUNT
-            return part if fits else None
+            return _whole(part)
         case msgspec.inspect.DateTimeType():
             return _moment(part)
         case msgspec.inspect.ListType():
@@ -95,6 +94,13 @@ def _fit_value(part: Any, kind: Any) -> Any:
         case msgspec.inspect.StructType():
             return fit(part, kind.cls) if isinstance(part, dict) else None
     raise TypeError(f"no rule to fit a {kind!r}")
+
+
+def _whole(part: Any) -> int | None:
+    """A number that is whole, 12.0 as much as 12, and not beyond MAX_COUNT; None for all else."""
+    if isinstance(part, bool) or not isinstance(part, int | float):
+        return None
+    return int(part) if part == part // 1 and abs(part) < MAX_COUNT else None
 
 
 def _moment(part: Any) -> datetime | None:

@@ -219,7 +219,8 @@ def response_id(line: Line) -> str:
 
 def usage(line: Line, key: str) -> int:
     value = line.message["usage"].get(key)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    return int(value) if whole and value is not True and value > 0 else 0
 
 
 def count_calls(figures: Figures, lines: list[Line], rank: Rank) -> None:

@@ -248,6 +248,30 @@ def test_tokens_beyond_all_reason_do_not_overflow_the_sums() -> None:
     assert facts.input_tokens + facts.output_tokens < 2**63
 
 
+@pytest.mark.parametrize(
+    ("written", "counted"),
+    [
+        ("12", 12),
+        ("12.0", 12),
+        ("1.2e1", 12),
+        ("0.0", 0),
+        # No number of tokens.
+        ("12.5", 0),
+        ("-12.0", 0),
+        ("1e30", 0),
+        ("true", 0),
+        ('"12"', 0),
+    ],
+)
+def test_a_whole_number_of_tokens_counts_however_it_is_written(written: str, counted: int) -> None:
+    usage = f'"usage":{{"input_tokens":{written},"output_tokens":7}}'
+    line = line_with(type='"assistant"', message="{" + usage + "}")
+
+    facts = rows_of(b"\n".join([ANCHOR.encode(), line])).facts
+
+    assert (facts.responses, facts.input_tokens, facts.output_tokens) == (1, counted, 7)
+
+
 MEMORY = """
 import resource, sys
 from telemetry.extracts import SourceFile, extract
