@@ -127,7 +127,7 @@ class UsageSessionSummaryAdmin(SessionRowsAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return ("token_counts",)
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         """Whether the tokens are all of it stands right below them."""
         own = [field.name for field in UsageSessionSummary._meta.fields]
         at = own.index("usage_final_share")
