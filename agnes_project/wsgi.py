@@ -2,5 +2,9 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from agnes_project.start import sentence_instead_of_traceback
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "agnes_project.settings")
-application = get_wsgi_application()
+# 3 tells gunicorn that starting this worker again is of no use.
+with sentence_instead_of_traceback(exit_code=3):
+    application = get_wsgi_application()
