@@ -13,18 +13,50 @@ import msgspec.inspect
 MAX_COUNT = 2**40
 """Token counts beyond this are damage; millions of them still add up to a 64-bit number."""
 
+DEEPEST = 100
+"""Levels that are kept of a value nested too deep for the stack; what telemetry reads lies at ten
+at most."""
+MAX_TOKENS = 2**21
+"""Texts and brackets looked at to cut such a value, a second's work; more is damage."""
+
+# A string, ended or not, or one bracket; possessive, so that no text costs more than its length.
+_TOKENS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[{\]}]', re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def load_value(view: bytes) -> Any:
-    """A JSON value by the standard library, clean; None when nested too deep.
+    """A JSON value by the standard library, clean.
 
-    Raises nothing, and takes numbers of any size: those beyond a double or 64 bits are None.
+    Raises nothing, and takes numbers of any size: those beyond a double or 64 bits are None, and so
+    are the parts of a value nested too deep that lie below DEEPEST.
     """
     try:
         return Cleaner().load(view)
     except (ValueError, RecursionError):
         return None
+
+
+def cut_deep(raw: bytes) -> bytes:
+    """JSON with null for every array and object below DEEPEST; what those hold is not checked.
+
+    Raises ValueError where they have no end, and for more than MAX_TOKENS texts and brackets.
+    """
+    kept, depth, parts = 0, 0, []
+    for number, token in enumerate(_TOKENS.finditer(raw)):
+        if number > MAX_TOKENS:
+            raise ValueError("too many brackets")
+        first = raw[token.start() : token.start() + 1]
+        if first in (b"[", b"{"):
+            depth += 1
+            if depth == DEEPEST + 1:
+                parts += [raw[kept : token.start()], b"null"]
+        elif first in (b"]", b"}"):
+            if depth == DEEPEST + 1:
+                kept = token.end()
+            depth -= 1
+    if depth > DEEPEST:
+        raise ValueError("brackets without an end")
+    return b"".join([*parts, raw[kept:]])
 
 
 def _parse_int(digits: str) -> int | None:
@@ -38,8 +70,14 @@ class Cleaner:
         self.mended = False
 
     def load(self, raw: bytes) -> Any:
-        """A JSON value, clean. Raises ValueError and RecursionError."""
-        return self.clean(json.loads(raw, parse_int=_parse_int))
+        """A JSON value, clean; without its deepest parts where it is nested too deep.
+
+        Raises ValueError, and RecursionError where the stack is all but used up.
+        """
+        try:
+            return self.clean(json.loads(raw, parse_int=_parse_int))
+        except RecursionError:
+            return self.clean(json.loads(cut_deep(raw), parse_int=_parse_int))
 
     def clean(self, part: Any) -> Any:
         if isinstance(part, str):

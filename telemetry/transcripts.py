@@ -213,7 +213,10 @@ def _checked(lines: list[bytes], tally: Tally) -> Iterator[bytes]:
 
 
 def decode_line(raw: bytes) -> Decoded | None:
-    """The line, or None for a bad one: no JSON object, two objects glued, or invalid UTF-8."""
+    """The line, or None for a bad one: no JSON object, two objects glued, or invalid UTF-8.
+
+    Of an object nested too deep for the stack the deepest parts are null; see `cut_deep`.
+    """
     if not raw.isascii() and not _is_utf8(raw):
         return None
     if _MENDABLE.search(raw) is None:
@@ -259,7 +262,7 @@ def decode_progress(data: msgspec.Raw) -> Progress | None:
 
 
 def decode_value(raw: msgspec.Raw) -> Any:
-    """Any JSON value that was left undecoded; None when absent or nested too deep to be read.
+    """Any JSON value that was left undecoded; None when absent, cut as `load_value` cuts it.
 
     Numbers too large for a double or 64 bits are None.
     """

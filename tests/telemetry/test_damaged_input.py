@@ -16,7 +16,16 @@ from telemetry.events import SessionRows, derive
 from telemetry.extracts import SourceFile, extract
 from telemetry.models import UsageSessionSummary
 from telemetry.surveys import survey
-from telemetry.transcripts import Block, HookInfo, Line, Message, Progress, Usage
+from telemetry.transcripts import (
+    Block,
+    HookInfo,
+    Line,
+    Message,
+    Progress,
+    Usage,
+    decode_content,
+    decode_line,
+)
 from tests.telemetry.database_dump import nothing_kept, process, upload
 from tests.telemetry.profiles import quick, thorough
 
@@ -215,16 +224,60 @@ def test_absurd_values_are_read_past(line: bytes) -> None:
     assert (rows.facts.lines, rows.facts.bad_lines) == (2, 0)
 
 
-def test_nesting_beyond_all_reason_is_a_bad_line_at_worst() -> None:
-    for depth in (400, 600, 800, 900, 950, 990, 1_000, 5_000, 200_000):
-        for wrapping in ('"content":{}', '"content":[{{"type":"text","text":{}}}]'):
-            nested = "[" * depth + "]" * depth
-            line = line_with(message="{" + wrapping.format(nested) + "}", toolUseResult=nested)
-            user = line_with(type='"user"', message='{"content":' + nested + "}", data=nested)
+@pytest.mark.parametrize("depth", [90, 300, 400, 600, 800, 900, 950, 990, 1_000, 5_000, 200_000])
+@pytest.mark.parametrize("opened", ["[", '{"a":'])
+def test_what_is_nested_beyond_all_reason_costs_nothing_but_itself(depth: int, opened: str) -> None:
+    nested = opened * depth + "1" + ("]" if opened == "[" else "}") * depth
+    input_of = CALL.removesuffix("}") + ',"input":' + nested + "}"
+    lines = [
+        line_with(message=f'{{"content":{nested}}}', toolUseResult=nested),
+        line_with(uuid='"u2"', message=f'{{"content":[{{"type":"text","text":{nested}}}]}}'),
+        line_with(uuid='"u3"', message=f'{{"content":[{input_of}]}}'),
+        line_with(uuid='"u4"', type='"user"', message=f'{{"content":{nested}}}', unheard=nested),
+        line_with(uuid='"u5"', type='"progress"', data=nested),
+    ]
 
-            rows = rows_of(b"\n".join([ANCHOR.encode(), line, user]))
+    content = b"\n".join([ANCHOR.encode(), *lines])
+    rows = rows_of(content)
 
-            assert rows.facts.lines == 3
+    assert (rows.facts.lines, rows.facts.bad_lines) == (6, 0)
+    assert rows.facts.user_messages == 2
+    assert [event.tool_name for event in rows.events] == ["Bash"]
+    assert survey([content], NAME).bad_lines == 0
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[" * 5_000 + "]" * 5_000,
+        '{"uuid":"u1","a":' + "[" * 5_000 + "}",
+        '{"uuid":"u1","a":' + "[" * 5_000 + "]" * 5_000 + "}{}",
+        '{"uuid":"u1","a":' + "[" * 5_000 + "]" * 5_001 + "}",
+        '{"uuid":"u1","a":' + "[" * 5_000 + "]" * 5_000 + ',"b":"' + '\\"' * 50_000,
+        '{"uuid":"u1","a":' + "[" * 5_000 + "[]," * 1_100_000 + "1" + "]" * 5_000 + "}",
+    ],
+    ids=["no object", "cut off", "glued", "closed too often", "text without end", "too much"],
+)
+def test_what_is_nested_and_broken_is_a_bad_line(line: str) -> None:
+    facts = rows_of(b"\n".join([ANCHOR.encode(), line.encode()])).facts
+    assert (facts.lines, facts.bad_lines) == (2, 1)
+
+
+def test_brackets_in_texts_are_no_nesting() -> None:
+    deep = "[" * 5_000 + "]" * 5_000
+    line = line_with(
+        type='"user"',
+        message='{"content":"' + "[" * 5_000 + '\\" ]} \\\\"}',
+        data=deep,
+        promptSource='"typed"',
+    )
+
+    decoded = decode_line(line)
+
+    assert decoded is not None
+    assert decoded.line.promptSource == "typed"
+    assert decoded.line.message is not None
+    assert decode_content(decoded.line.message.content) == "[" * 5_000 + '" ]} \\'
 
 
 def test_a_line_over_the_limit_is_counted_and_skipped() -> None:
