@@ -157,16 +157,19 @@ def _holders(keys: Sequence[int]) -> Iterator[tuple[int, int]]:
 def _take_back(session: Session, keys: Sequence[int]) -> None:
     """Take over what another person holds only because their later copy was processed sooner.
 
-    Between people the first copy to arrive holds. That this one was first is certain when all of
-    it had arrived before the other session began; the other one is derived again without it.
+    Between people the first copy to arrive holds. That this one was first is certain when it never
+    grew and its row is older than the other's. The other one is derived again without what it
+    loses, so its transcript has to be stored whole.
     """
+    if session.uploaded_at != session.created_at:
+        return
     by_holder: dict[int, list[int]] = defaultdict(list)
     for key, holder in _holders(keys):
         if holder != session.pk:
             by_holder[holder].append(key)
-    others = Session.objects.filter(pk__in=list(by_holder)).exclude(user_id=session.user_id)
-    arrived = (session.uploaded_at, session.pk)
-    late = [other for other in others if arrived < (other.created_at, other.pk)]
+    others = Session.objects.filter(pk__in=list(by_holder), pk__gt=session.pk)
+    whole = others.exclude(files__revisions__dropped_at__isnull=False)
+    late = list(whole.exclude(user_id=session.user_id))
     for other in late:
         with connection.cursor() as cursor:
             for part in _chunks(by_holder[other.pk]):

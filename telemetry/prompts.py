@@ -1,10 +1,8 @@
 """What a user line is: a prompt that a person typed, a slash command, or neither."""
 
-import re
-
 from telemetry.transcripts import Block, Line, decode_value
 
-_COMMAND_NAME = re.compile(r"<command-name>\s*/?(.*?)\s*</command-name>", re.DOTALL)
+_COMMAND_NAME, _COMMAND_END = "<command-name>", "</command-name>"
 _MACHINE_MADE = (
     "<local-command-",
     "<command-",
@@ -22,8 +20,11 @@ def typed_command(line: Line, text: str | None) -> str | None:
     """
     if text is None or line.isMeta or not text.startswith("<command-", _start_of(text)):
         return None
-    found = _COMMAND_NAME.search(text)
-    return (found.group(1).strip() or None) if found else None
+    start = text.find(_COMMAND_NAME)
+    end = text.find(_COMMAND_END, start)
+    if start < 0 or end < 0:
+        return None
+    return text[start + len(_COMMAND_NAME) : end].strip().removeprefix("/").strip() or None
 
 
 def is_prompt(line: Line, text: str | None, blocks: list[Block]) -> bool:

@@ -20,6 +20,10 @@ from telemetry.mending import Cleaner, fit, load_value
 MAX_LINE_BYTES = 32 * 1024 * 1024
 """Longer lines are counted and skipped; community reports speak of tens of MB for a line."""
 
+MAX_BLOCKS = 50_000
+"""A message with more content blocks is damage; its content is not looked at, for memory's sake."""
+
+_TEXTS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _MENDABLE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 _BOM = b"\xef\xbb\xbf"
 _EARLIEST_MS = -62_135_596_800_000
@@ -242,12 +246,17 @@ def decode_content(content: msgspec.Raw) -> list[Block] | str | None:
     if view[:1] == b'"':
         text: str = msgspec.json.decode(view)
         return text
-    if view[:1] != b"[":
+    if view[:1] != b"[" or _holds_too_much(view):
         return None
     try:
         return _blocks.decode(view)
     except (msgspec.MsgspecError, RecursionError):
         return _blocks_of(load_value(view))
+
+
+def _holds_too_much(view: bytes) -> bool:
+    """Whether a content has more objects than MAX_BLOCKS; those inside texts do not count."""
+    return view.count(b"{") > MAX_BLOCKS and _TEXTS.sub(b"", view).count(b"{") > MAX_BLOCKS
 
 
 def decode_progress(data: msgspec.Raw) -> Progress | None:

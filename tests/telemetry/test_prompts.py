@@ -15,6 +15,8 @@ from benchmarks.transcript_lines import (
     skill_body,
     text,
 )
+from telemetry import transcripts
+from telemetry.prompts import typed_command
 from tests.telemetry.counting import FIRST, MAIN, after, count, count_files, event, thread
 
 IMAGE = {"type": "image", "source": {"type": "base64", "data": ""}}
@@ -146,3 +148,10 @@ def test_a_skills_body_is_no_prompt() -> None:
     body = skill_body(thread(), "till-market/ledger/1.4.0/skills/close", at=after(0))
 
     assert count(body).facts.prompts == 0
+
+
+def test_an_endless_command_name_takes_no_time() -> None:
+    """A backtracking pattern took minutes for this line; it must be a matter of its length."""
+    text = "<command-name>" + " " * 1_000_000
+
+    assert typed_command(transcripts.Line(type="user"), text) is None

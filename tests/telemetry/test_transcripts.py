@@ -3,11 +3,19 @@
 import json
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from benchmarks.transcript_lines import answer, encode, prompt, text, tool_use
 from telemetry import transcripts
-from telemetry.transcripts import Tally, decode_line, epoch_ms, read_lines
+from telemetry.transcripts import (
+    MAX_BLOCKS,
+    Tally,
+    decode_content,
+    decode_line,
+    epoch_ms,
+    read_lines,
+)
 from tests.telemetry.counting import FIRST, MAIN, after, count, count_files, event, thread
 
 WHOLE = encode([prompt(thread(), "Hello", at=after(0))]).rstrip()
@@ -186,3 +194,14 @@ def test_a_time_without_a_zone_is_utc() -> None:
     moment = datetime(2026, 9, 14, 8, tzinfo=UTC)
 
     assert epoch_ms(moment.replace(tzinfo=None)) == epoch_ms(moment)
+
+
+def test_a_content_of_countless_blocks_is_not_looked_at() -> None:
+    """Millions of empty blocks fit into one line and would take a gigabyte to decode."""
+    few = msgspec.Raw(b"[" + b'{"type":"text","text":"{{{"},' * 9 + b"{}]")
+    many = msgspec.Raw(b"[" + b"{}," * (MAX_BLOCKS + 1) + b"{}]")
+    braces = msgspec.Raw(b'[{"type":"text","text":"' + b"{" * (MAX_BLOCKS + 9) + b'"}]')
+
+    assert len(decode_content(few) or ()) == 10
+    assert decode_content(many) is None
+    assert len(decode_content(braces) or ()) == 1

@@ -8,8 +8,15 @@ from django.conf import settings
 
 from accounts.models import User
 from benchmarks.transcript_lines import Line, encode, forked, prompt
-from telemetry.models import ProcessorState, Session, TranscriptSegment, UsageSessionSummary
+from telemetry.models import (
+    ProcessorState,
+    Session,
+    TranscriptFile,
+    TranscriptSegment,
+    UsageSessionSummary,
+)
 from telemetry.processors.runner import run_until_idle
+from telemetry.transcript_store import drop_bytes
 from tests.telemetry.counting import MAIN, SECOND, after, thread
 from tests.telemetry.database_dump import NOW, figures, process, upload
 
@@ -127,3 +134,22 @@ def test_a_failure_among_sessions_that_overlap_is_counted_and_named(ada: User) -
     assert report.failed == 1
     assert "cannot be read" in state.error or "No such file" in state.error
     assert prompts(ada)[SECOND] == 1
+
+
+def test_nothing_is_taken_back_from_a_session_whose_transcript_is_gone(
+    ada: User, bob: User
+) -> None:
+    lines = three_prompts()
+    own = prompt(thread(SECOND), "Mine", at=after(500))
+    upload(ada, MAIN, encode(lines), NOW)
+    put_off(ada, 10)
+    upload(bob, f"{SECOND}.jsonl", encode([*lines, own]), NOW + MINUTE)
+    process(NOW + 2 * MINUTE)
+    before = figures(bob)
+    drop_bytes(TranscriptFile.objects.filter(user=bob), now=NOW + 3 * MINUTE)
+
+    process(NOW + 11 * MINUTE)
+    process(NOW + 12 * MINUTE)
+
+    assert figures(bob) == before
+    assert sum(prompts(ada).values()) == 0
