@@ -29,7 +29,7 @@ MOST_REREADS = 5
 
 
 class BytesMissing(RuntimeError):
-    """A segment's blob is not in the storage."""
+    """The stored segments do not give all of the bytes that were asked for."""
 
 
 class _LocalFile(File):  # type: ignore[type-arg]
@@ -82,10 +82,9 @@ def read_revision(
             for chunk in _read_segments(list(segments), at, stop):
                 at += len(chunk)
                 yield chunk
-        except FileNotFoundError:
+        except (FileNotFoundError, BytesMissing):
             continue
-        if at >= stop:
-            return
+        return
     raise BytesMissing(f"revision {revision.pk} ends at byte {at} of {stop}")
 
 
@@ -93,20 +92,28 @@ def _read_segments(segments: list[tuple[int, int, str]], at: int, stop: int) -> 
     for offset, size, blob in segments:
         if at >= stop:
             return
-        if offset + size <= at or offset > at:
+        end = min(offset + size, stop)
+        if end <= at:
             continue
+        if offset > at:
+            raise BytesMissing(f"no segment holds the bytes from {at} to {offset}")
         with transcripts().open(blob, "rb") as file:
             reader = zstandard.ZstdDecompressor().stream_reader(file)
             _skip(reader, at - offset)
-            while at < stop and (chunk := reader.read(min(CHUNK, stop - at))):
+            while at < end and (chunk := reader.read(min(CHUNK, end - at))):
                 at += len(chunk)
                 yield chunk
+        if at < end:
+            raise BytesMissing(f"blob {blob} ends at byte {at} of {end}")
+    if at < stop:
+        raise BytesMissing(f"the segments end at byte {at} of {stop}")
 
 
 def read_runs(segments: list[tuple[int, int, str]]) -> Iterator[bytes]:
     """The bytes of a whole revision, given its (offset, size, blob) runs in order.
 
-    Raises FileNotFoundError when a run is gone, as after compaction: ask for the runs anew.
+    Raises FileNotFoundError when a run is gone, as after compaction: ask for the runs anew; and
+    BytesMissing when they leave a gap or a blob is shorter than its run.
     """
     stop = segments[-1][0] + segments[-1][1] if segments else 0
     return _read_segments(segments, 0, stop)
