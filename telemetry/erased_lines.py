@@ -1,61 +1,56 @@
-"""A stored revision without the lines of erased sessions, for files that hold others' lines too."""
+"""Transcripts without the lines of erased sessions, for files that hold others' lines too.
 
-import hashlib
+Plain Python, since importers read files in processes without Django.
+"""
+
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 
-from telemetry import transcript_blobs
-from telemetry.models import TranscriptRevision
-from telemetry.preparation import Frame
+import msgspec
+
+from telemetry.preparation import CHUNK, Content
 from telemetry.surveys import SessionSeeker
 from telemetry.transcripts import Tally, decode_line, read_lines
 
 
-@dataclass(frozen=True)
-class Rewritten:
-    """What a revision becomes. `before` are the blobs it was made from; without a size there is
-    nothing left of it and no blob."""
+class WithoutErased(msgspec.Struct, frozen=True):
+    """A file as it is without the lines of the erased session ids; `name` as in the store.
 
-    revision_pk: int
-    before: list[str]
-    size: int
-    sha256: str
-    blob: str
-    stored_size: int
-
-
-def rewrite_revision(revision: TranscriptRevision, erased: AbstractSet[str]) -> Rewritten | None:
-    """Store the revision's other lines as a new blob; None when it has no line to lose.
-
-    The blob has no row yet: the caller names it in a row or deletes it.
+    What a file's beginning becomes is the beginning of what the whole becomes, as long as it ends
+    with a line.
     """
-    file = revision.file
-    before = list(revision.segments.order_by("number").values_list("blob", flat=True))
-    hasher = hashlib.sha256()
-    size = lost = 0
-    with Frame(str(transcript_blobs.temp_folder())) as frame:
-        for raw in _kept(transcript_blobs.read_revision(revision), file.name, erased):
+
+    whole: Content
+    name: str
+    erased: frozenset[str]
+
+    def expected_size(self) -> int:
+        return self.whole.expected_size()
+
+    def chunks(self, start: int = 0) -> Iterator[bytes]:
+        skipping = start
+        for chunk in self._chunks():
+            if skipping < len(chunk):
+                yield chunk[skipping:] if skipping else chunk
+            skipping = max(skipping - len(chunk), 0)
+
+    def _chunks(self) -> Iterator[bytes]:
+        part = bytearray()
+        for raw in kept_lines(self.whole.chunks(), self.name, self.erased):
             if raw is None:
-                lost += 1
                 continue
-            hasher.update(raw + b"\n")
-            frame.write(raw + b"\n")
-            size += len(raw) + 1
-        if not lost:
-            return None
-        data, path = frame.take()
-    digest = hasher.hexdigest()
-    blob = transcript_blobs.write_blob(
-        file.user_id, file.name, mark=f"0-{digest[:12]}", frame=data, frame_path=path
-    )
-    if not size:
-        transcript_blobs.delete_unnamed([blob])
-        return Rewritten(revision.pk, before, 0, digest, "", 0)
-    return Rewritten(revision.pk, before, size, digest, blob, frame.size)
+            part += raw
+            part += b"\n"
+            if len(part) >= CHUNK:
+                yield bytes(part)
+                part.clear()
+        if part:
+            yield bytes(part)
 
 
-def _kept(chunks: Iterable[bytes], name: str, erased: AbstractSet[str]) -> Iterator[bytes | None]:
+def kept_lines(
+    chunks: Iterable[bytes], name: str, erased: AbstractSet[str]
+) -> Iterator[bytes | None]:
     """The lines that stay, None for each that goes.
 
     Lines without a session id go with their session as it is counted. A line that cannot be read

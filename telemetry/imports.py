@@ -12,12 +12,13 @@ from datetime import datetime
 
 from accounts.models import User
 from telemetry import transcript_store
+from telemetry.erased_lines import WithoutErased
 from telemetry.import_ledger import Ledger
 from telemetry.import_sources import Found
 from telemetry.incomplete_sessions import files_wanted_again
-from telemetry.preparation import ContentChanged, Known, Prepared
+from telemetry.preparation import Content, ContentChanged, Known, Prepared
 from telemetry.preparers import UNREADABLE, Preparers, why_unreadable
-from telemetry.refusals import TranscriptRefused
+from telemetry.refusals import PartlyErased, TranscriptRefused
 from telemetry.revisions import Accepted, Item, Status, known_revisions
 
 BATCH_FILES = 64
@@ -28,7 +29,8 @@ MOST_TRIES = 5
 @dataclass(frozen=True)
 class FileReport:
     """What the import did with one file. `status` is new, grown, unchanged, older copy, revised,
-    restored, refused or nothing to count; `reason` says why for the last two."""
+    restored, refused or nothing to count; `reason` says why for the last two, and for the others
+    what was left out."""
 
     path: str
     status: str
@@ -49,6 +51,15 @@ class _Job:
     tries: int = 0
     again: bool = False
     """Whether it is read only because its session went on."""
+    erased: frozenset[str] = frozenset()
+    """Session ids whose lines are left out."""
+
+    @property
+    def content(self) -> Content:
+        assert self.found.content is not None  # noqa: S101
+        if self.erased:
+            return WithoutErased(self.found.content, self.found.name, self.erased)
+        return self.found.content
 
 
 @dataclass
@@ -184,9 +195,7 @@ class _Import:
         known = known_revisions(self.user.pk, [job.found.name for job in jobs])
         for job in jobs:
             job.known = known[job.found.name]
-        tasks = [
-            (job.found.content, job.found.name, job.known) for job in jobs if job.found.content
-        ]
+        tasks = [(job.content, job.found.name, job.known) for job in jobs]
         self.running[self.preparers.submit(tasks)] = jobs
 
     def _store(self, jobs: list[_Job], results: Sequence[Prepared | str]) -> None:
@@ -209,10 +218,9 @@ class _Import:
             return result
         if not result.undecided:
             return Item(job.found.name, result, job.known)
-        assert job.found.content is not None  # noqa: S101
         try:
             return transcript_store.decided(
-                self.user.pk, Item(job.found.name, result, job.known), job.found.content
+                self.user.pk, Item(job.found.name, result, job.known), job.content
             )
         except (ContentChanged, *UNREADABLE) as error:
             return why_unreadable(error)
@@ -223,7 +231,8 @@ class _Import:
                 [
                     (job.found, outcome)
                     for (job, _), outcome in zip(entries, outcomes, strict=True)
-                    if outcome is not None
+                    # What is stored without some lines is not done: a tombstone may be lifted.
+                    if outcome is not None and not job.erased
                 ]
             )
 
@@ -231,20 +240,25 @@ class _Import:
             user=self.user, items=[item for _, item in entries], now=self.now, also=note
         )
         for (job, item), outcome in zip(entries, outcomes, strict=True):
-            if outcome is None and job.tries < MOST_TRIES:
+            if isinstance(outcome, PartlyErased):
+                job.erased |= outcome.session_ids
+            if (outcome is None or isinstance(outcome, PartlyErased)) and job.tries < MOST_TRIES:
                 self.queue.again(job)
                 continue
             self.queue.done(job)
-            report = _report(job.found, item, outcome)
+            report = _report(job, item, outcome)
             if isinstance(outcome, Accepted) and item.is_known_by_hash_only and not job.again:
                 self.removed.append((job.found, report))
             else:
                 yield report
 
 
-def _report(found: Found, item: Item, outcome: transcript_store.Outcome) -> FileReport:
-    survey = item.prepared.survey
+def _report(job: _Job, item: Item, outcome: transcript_store.Outcome) -> FileReport:
+    found, survey = job.found, item.prepared.survey
     status, _, reason = _word(outcome).partition(": ")
+    if isinstance(outcome, Accepted) and job.erased:
+        sessions = "session" if len(job.erased) == 1 else "sessions"
+        reason = f"without the lines of {len(job.erased)} erased {sessions}"
     return FileReport(
         found.path,
         status,

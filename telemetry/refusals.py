@@ -1,5 +1,7 @@
 """Why a transcript file is not taken."""
 
+from collections.abc import Iterable
+
 from accounts.errors import AgnesError
 from accounts.models import User
 
@@ -46,6 +48,17 @@ class SessionErased(TranscriptRefused):
     status = 410
 
 
+class PartlyErased(SessionErased):
+    """Some of the file's sessions were erased: without their lines it is taken."""
+
+    def __init__(self, session_ids: Iterable[str]) -> None:
+        super().__init__(
+            "A session in this file was erased and is not taken again.",
+            fix="Ask an admin to lift the tombstone if it should come back.",
+        )
+        self.session_ids = frozenset(session_ids)
+
+
 class PersonErased(TranscriptRefused):
     code = "person_erased"
     status = 410
@@ -75,6 +88,13 @@ def nothing_to_count(lines: int) -> NothingToCount:
         f"There is nothing to count in this file: {reason}.",
         fix="Leave it out; it does no harm.",
         details={"reason": "no conversation lines" if lines else "empty"},
+    )
+
+
+def session_erased() -> SessionErased:
+    return SessionErased(
+        "This session was erased and is not taken again.",
+        fix="Ask an admin to lift the tombstone if it should come back.",
     )
 
 

@@ -1,6 +1,9 @@
 """One person's sessions taken away whole: rows, identities, and the lines in the stored files."""
 
+import hashlib
 from collections.abc import Callable, Collection
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
@@ -9,7 +12,7 @@ from django.db.models import Sum
 from accounts.errors import AgnesError
 from telemetry import transcript_blobs
 from telemetry.due_sessions import forget_processed
-from telemetry.erased_lines import Rewritten, rewrite_revision
+from telemetry.erased_lines import kept_lines
 from telemetry.models import (
     ImportedFile,
     Session,
@@ -19,6 +22,7 @@ from telemetry.models import (
     TranscriptSegment,
 )
 from telemetry.ownership import release_identities
+from telemetry.preparation import Frame
 from telemetry.revisions import file_digest, lock_person
 from telemetry.session_rows import refresh_sessions
 from telemetry.store import remove_session_rows
@@ -31,6 +35,19 @@ class StillGrowing(AgnesError):
 
     code = "still_growing"
     status = 409
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """What a revision becomes. `before` are the blobs it was made from; without a size there is
+    nothing left of it and no blob."""
+
+    revision_pk: int
+    before: list[str]
+    size: int
+    sha256: str
+    blob: str
+    stored_size: int
 
 
 def remove_sessions(
@@ -91,8 +108,38 @@ def _blobs(files: Collection[int]) -> list[tuple[int, str]]:
 def _rewrite(files: Collection[int], pks: Collection[int]) -> list[Rewritten]:
     erased = set(Session.objects.filter(pk__in=pks).values_list("session_id", flat=True))
     stored = TranscriptRevision.objects.filter(file__in=files, dropped_at=None)
-    rewritten = (rewrite_revision(row, erased) for row in stored.select_related("file"))
+    rewritten = (_rewrite_revision(row, erased) for row in stored.select_related("file"))
     return [one for one in rewritten if one is not None]
+
+
+def _rewrite_revision(revision: TranscriptRevision, erased: AbstractSet[str]) -> Rewritten | None:
+    """Store the revision's other lines as a new blob; None when it has no line to lose.
+
+    The blob has no row yet: the caller names it in a row or deletes it.
+    """
+    file = revision.file
+    before = list(revision.segments.order_by("number").values_list("blob", flat=True))
+    hasher = hashlib.sha256()
+    size = lost = 0
+    with Frame(str(transcript_blobs.temp_folder())) as frame:
+        for raw in kept_lines(transcript_blobs.read_revision(revision), file.name, erased):
+            if raw is None:
+                lost += 1
+                continue
+            hasher.update(raw + b"\n")
+            frame.write(raw + b"\n")
+            size += len(raw) + 1
+        if not lost:
+            return None
+        data, path = frame.take()
+    digest = hasher.hexdigest()
+    blob = transcript_blobs.write_blob(
+        file.user_id, file.name, mark=f"0-{digest[:12]}", frame=data, frame_path=path
+    )
+    if not size:
+        transcript_blobs.delete_unnamed([blob])
+        return Rewritten(revision.pk, before, 0, digest, "", 0)
+    return Rewritten(revision.pk, before, size, digest, blob, frame.size)
 
 
 def _remove(

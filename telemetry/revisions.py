@@ -71,7 +71,10 @@ class Item:
 
 @dataclass(frozen=True)
 class Accepted:
-    """A file whose content is stored, in the row `file_id`; size and hash are the content's."""
+    """A file whose content is stored, in the row `file_id`; size and hash are of what was sent.
+
+    `left_out` are erased sessions whose lines were not taken; the survey is without them.
+    """
 
     status: Status
     name: str
@@ -79,6 +82,7 @@ class Accepted:
     size: int
     sha256: str
     survey: Survey
+    left_out: tuple[str, ...] = ()
 
 
 def known_revisions(user_id: int, names: Sequence[str]) -> dict[str, tuple[Known, ...]]:

@@ -7,6 +7,7 @@ takes a line away, in whatever order copies of a file arrive.
 
 import contextlib
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 
 from accounts.models import User
 from telemetry import refusals, transcript_blobs
+from telemetry.erased_lines import WithoutErased
 from telemetry.models import TranscriptFile, TranscriptRevision, TranscriptSegment
 from telemetry.preparation import (
     BytesContent,
@@ -21,6 +23,7 @@ from telemetry.preparation import (
     ContentChanged,
     FileContent,
     Known,
+    Prepared,
     prepare,
 )
 from telemetry.refusals import TranscriptRefused
@@ -51,19 +54,27 @@ Outcome = Accepted | TranscriptRefused | None
 def accept(*, user: User, name: str, content: Content | Path | bytes, now: datetime) -> Accepted:
     """Store one file of this person under its relative path or name.
 
-    Raises TranscriptRefused: a name, session id or content that is not taken, an erased session,
-    an opted-out person, a file that is rewritten faster than it can be read.
+    Lines of erased sessions are left out. Raises TranscriptRefused: a name, session id or content
+    that is not taken, nothing but erased sessions, an opted-out person, a file that is rewritten
+    faster than it can be read.
     """
     name = checked_name(name)
-    content = _as_content(content)
+    content = whole = _as_content(content)
+    sent: Prepared | None = None
+    erased: frozenset[str] = frozenset()
     for _ in range(MOST_ATTEMPTS):
         with contextlib.suppress(ContentChanged):
             item = prepare_here(user.pk, name, content, known_revisions(user.pk, [name])[name])
             outcome = keep(user=user, items=[item], now=now)[0]
+            if isinstance(outcome, refusals.PartlyErased):
+                sent = sent or item.prepared
+                erased |= outcome.session_ids
+                content = WithoutErased(whole, name, erased)
+                continue
             if isinstance(outcome, TranscriptRefused):
                 raise outcome
             if outcome is not None:
-                return outcome
+                return _as_sent(outcome, sent, erased)
     raise refusals.StillChanging("The file keeps changing.", fix="Send it again in a moment.")
 
 
@@ -174,6 +185,16 @@ def drop_bytes(files: Collection[TranscriptFile], *, now: datetime) -> None:
         TranscriptFile.objects.filter(pk__in=pks).update(stored_size=0)
 
 
+def _as_sent(accepted: Accepted, sent: Prepared | None, erased: frozenset[str]) -> Accepted:
+    """What was stored without erased lines, told by the size and hash of the whole.
+
+    Nothing that is stored has that hash, so who goes on from it is asked for the whole file.
+    """
+    if sent is None:
+        return accepted
+    return replace(accepted, size=sent.size, sha256=sent.sha256, left_out=tuple(sorted(erased)))
+
+
 def _as_content(content: Content | Path | bytes) -> Content:
     if isinstance(content, bytes):
         return BytesContent(content)
@@ -232,7 +253,7 @@ def _keep_rows(
 
 
 def _refuse_people(user: User, items: Sequence[Item], refused: Sequence[Outcome]) -> list[Outcome]:
-    """Refusals that depend on who sends: opted out, erased, or a session that was erased."""
+    """Refusals that depend on who sends: opted out, erased, or sessions that were erased."""
     if user.telemetry_opt_out:
         return [refusals.opted_out(user) for _ in items]
     if is_erased_person(user.email, user.username):
@@ -242,10 +263,12 @@ def _refuse_people(user: User, items: Sequence[Item], refused: Sequence[Outcome]
         user.pk, {one for item in items for one in item.prepared.survey.session_ids}
     )
     for at, item in enumerate(items):
-        if outcomes[at] is None and not erased.isdisjoint(item.prepared.survey.session_ids):
-            outcomes[at] = refusals.SessionErased(
-                "A session in this file was erased and is not taken again.",
-                fix="Ask an admin to lift the tombstone if it should come back.",
+        found = set(item.prepared.survey.session_ids)
+        if outcomes[at] is None and not erased.isdisjoint(found):
+            outcomes[at] = (
+                refusals.session_erased()
+                if found <= erased
+                else refusals.PartlyErased(found & erased)
             )
     return outcomes
 

@@ -10,10 +10,11 @@ from typing import Any
 from accounts.errors import AgnesError
 from accounts.models import User
 from telemetry import refusals, transcript_blobs
+from telemetry.erased_lines import WithoutErased
 from telemetry.identity import identity_key
 from telemetry.incomplete_sessions import files_missing
 from telemetry.models import IdentityKey, Session, TranscriptRevision
-from telemetry.preparation import FileContent
+from telemetry.preparation import Content, FileContent
 from telemetry.revisions import Accepted, known_revisions
 from telemetry.transcript_store import accept, checked_name
 from telemetry.transcripts import Line, Tally, decode_content, decode_line, read_lines
@@ -76,7 +77,9 @@ def take_tail(*, user: User, name: str, base: tuple[int, str], body: Path, now: 
     return _upload(user, accepted, content.tail)
 
 
-def _upload(user: User, accepted: Accepted, sent: FileContent) -> Upload:
+def _upload(user: User, accepted: Accepted, sent: Content) -> Upload:
+    if accepted.left_out:
+        sent = WithoutErased(sent, accepted.name, frozenset(accepted.left_out))
     missing = files_missing(user.pk, accepted.survey.session_ids)
     return Upload(accepted, held_elsewhere(user, sent.chunks()), missing)
 

@@ -52,10 +52,13 @@ class UploadAnswer(Schema):
     session_ids: list[str]
     lines: int
     bad_lines: int
-    size: int = Field(description="Bytes of the whole file.")
-    sha256: str = Field(description="Of the whole file.")
+    size: int = Field(description="Bytes of the whole file, as it was sent.")
+    sha256: str = Field(description="Of the whole file, as it was sent.")
     held_elsewhere: int = Field(
         description="Lines, responses and calls that another person brought first: not counted."
+    )
+    erased_sessions: list[str] = Field(
+        description="Sessions in the file that were erased: it is stored without their lines."
     )
     missing_files: list[str] = Field(
         description="Files whose content retention removed; while they are not sent again, the "
@@ -149,6 +152,7 @@ def _answer(upload: Upload) -> UploadAnswer:
         size=accepted.size,
         sha256=accepted.sha256,
         held_elsewhere=upload.held_elsewhere,
+        erased_sessions=list(accepted.left_out),
         missing_files=upload.missing_files,
         queued=accepted.status.is_change,
     )

@@ -38,6 +38,7 @@ def test_an_upload_is_stored_and_answered(upload: Upload) -> None:
         "size": len(CONTENT),
         "sha256": hashlib.sha256(CONTENT).hexdigest(),
         "held_elsewhere": 0,
+        "erased_sessions": [],
         "missing_files": [],
         "queued": True,
     }
