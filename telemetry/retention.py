@@ -14,7 +14,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Q
 from django.http import HttpRequest
 from django_q.models import Task
 
@@ -34,12 +33,13 @@ WINDOW_DAYS = 31
 """The windows count people over the last 30 complete days and today, so these facts stay."""
 
 ORPHAN_AGE = timedelta(days=1)
+CLEAN_UP = timedelta(seconds=15)
+"""For doomed blobs, and again for orphans, where the run has an end."""
+
 OLD_JOBS = timedelta(days=30)
 """The queue limits how many successes it keeps, but not failures."""
 
-EVENTS = "events_pruned_before"
-RESPONSES = "responses_pruned_before"
-FACTS = "facts_pruned_before"
+EVENTS, RESPONSES, FACTS = Watermark.EVENTS, Watermark.RESPONSES, Watermark.FACTS
 TRANSCRIPTS = "transcripts"
 
 
@@ -183,6 +183,7 @@ class _Pruning:
         if name in self.days and _is_ahead(name, self.days[name]):
             with transaction.atomic():
                 self.held.check()
+                Watermark.wait_for_readers()
                 Watermark.objects.update_or_create(
                     name=name, defaults={"day": self.days[name], "updated_at": self.now}
                 )
@@ -213,8 +214,11 @@ class _Pruning:
 
     def _clean_up(self) -> None:
         self.held.renew()
-        self.report.blobs = transcript_blobs.delete_doomed()
-        self.report.blobs += transcript_blobs.sweep_orphans(older_than=ORPHAN_AGE, now=self.now)
+        budget = None if self.ends is None else CLEAN_UP
+        self.report.blobs = transcript_blobs.delete_doomed(budget=budget)
+        self.report.blobs += transcript_blobs.sweep_orphans(
+            older_than=ORPHAN_AGE, now=self.now, budget=budget
+        )
         Task.objects.filter(success=False, stopped__lt=self.now - OLD_JOBS).delete()
         Lease.objects.filter(expires_at__lt=self.now - OLD_JOBS).delete()
 
@@ -269,9 +273,8 @@ def _is_ahead(name: str, day: date) -> bool:
 
 def _with_watermarks(days: dict[str, date]) -> dict[str, date]:
     """The days, not before where a watermark stands already, also for what is unlimited now."""
-    stand = Watermark.objects.filter(Q(name=EVENTS) | Q(name=RESPONSES) | Q(name=FACTS))
     merged = dict(days)
-    for name, day in stand.values_list("name", "day"):
+    for name, day in Watermark.pruned_days().items():
         if name in days:
             merged[name] = max(day, days[name])
     return merged

@@ -68,13 +68,13 @@ class RowWriter:
         self.now = time_value(now)
         self.time = time_converter()
         self.username = session.user.username
-        self.closed = dict(Watermark.objects.values_list("name", "day"))
+        self.closed = Watermark.pruned_days()
 
     def write_events(self, events: list[EventRow]) -> dict[Daily, list[int]]:
         """Insert the events; the counts they contribute to their days."""
         daily: dict[Daily, list[int]] = {}
         stored = []
-        closed = self._closed_ms("events_pruned_before")
+        closed = self._closed_ms(Watermark.EVENTS)
         for event in events:
             found = self._resolve(event)
             invocation = event.stands_for_activation and found.source is not Source.BUILTIN
@@ -86,7 +86,7 @@ class RowWriter:
 
     def write_responses(self, responses: list[ResponseRow]) -> float | None:
         """Insert the responses; what they cost, None when a price is unknown."""
-        closed = self._closed_ms("responses_pruned_before")
+        closed = self._closed_ms(Watermark.RESPONSES)
         costs = [cost_usd(row.model, row.at, row.tokens) for row in responses]
         insert_rows(
             "usage_responses",
@@ -273,7 +273,7 @@ class RowWriter:
         return -(1 << 62) if day is None else _day_number(day) * DAY_MS
 
     def _kept_day(self, day: str) -> bool:
-        closed: date | None = self.closed.get("facts_pruned_before")
+        closed: date | None = self.closed.get(Watermark.FACTS)
         return closed is None or day >= closed.isoformat() or day == NO_DAY
 
 

@@ -1,6 +1,9 @@
 """What keeps the pipeline moving: processor state, leases, pending changes, heartbeats."""
 
-from django.db import models
+from datetime import date
+from typing import ClassVar
+
+from django.db import connection, models
 
 from telemetry.models.sessions import Session
 
@@ -105,7 +108,11 @@ class PendingChange(models.Model):
 
 
 class Watermark(models.Model):
-    """A day before which something is closed: `events_pruned_before`, `responses_pruned_before`."""
+    """A day before which something is closed, such as what retention removed."""
+
+    EVENTS: ClassVar[str] = "events_pruned_before"
+    RESPONSES: ClassVar[str] = "responses_pruned_before"
+    FACTS: ClassVar[str] = "facts_pruned_before"
 
     name = models.CharField(max_length=60, primary_key=True)
     day = models.DateField()
@@ -113,3 +120,25 @@ class Watermark(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.day}"
+
+    @classmethod
+    def pruned_days(cls) -> dict[str, date]:
+        """The first days that are kept, by the names above; nothing where all is kept.
+
+        To be read in the transaction that stores rows: until it ends `wait_for_readers` waits.
+        """
+        names = (cls.EVENTS, cls.RESPONSES, cls.FACTS)
+        table, lock = cls._meta.db_table, " FOR SHARE" if connection.vendor == "postgresql" else ""
+        sql = f"SELECT * FROM {table} WHERE name IN (%s, %s, %s){lock}"  # noqa: S608 - our names
+        return {mark.name: mark.day for mark in cls.objects.raw(sql, names)}
+
+    @classmethod
+    def wait_for_readers(cls) -> None:
+        """To be called in the transaction that moves a watermark: whoever read it has committed,
+        and whoever reads it from now on sees it moved.
+
+        A lock on the table, since there may be no row yet. SQLite has one writer at a time anyway.
+        """
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute(f"LOCK TABLE {cls._meta.db_table} IN EXCLUSIVE MODE")

@@ -1,20 +1,25 @@
 """What retention removes, what it leaves, and that neither comes back nor goes later."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
 from django.core.management import call_command
+from django.db import connection
 from django_q.models import Task
 from pytest_django.fixtures import Settings
 
 from accounts.models import AuditEvent, User
 from benchmarks.transcript_lines import Thread, answer, encode, prompt, tool_use
 from telemetry import leases, mirror, retention, rollups
+from telemetry.due_sessions import forget_processed
 from telemetry.models import (
     DoomedBlob,
     Lease,
@@ -32,6 +37,7 @@ from telemetry.models import (
     Watermark,
 )
 from telemetry.old_transcripts import old_transcripts
+from telemetry.processors.base import Claim
 from telemetry.processors.runner import run_until_idle
 from telemetry.reprocess import Choice, reprocess
 from telemetry.retention import PruneReport, Retention, plan_prune, prune
@@ -319,6 +325,42 @@ def test_a_file_of_two_sessions_stays_until_both_are_old(ada: User) -> None:
 
     assert old_transcripts(before=TODAY - timedelta(days=30)) == []
     assert len(old_transcripts(before=TODAY - timedelta(days=1))) == 2
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has one writer at a time")
+@committing
+def test_what_is_being_stored_while_a_run_begins_is_removed_too(
+    ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions = [store_session(ada, name, 90, 1) for name in ("one", "two")]
+    process()
+    forget_processed("usage", [session.pk for session in sessions], now=NOW)
+    stored, may_commit = Event(), Event()
+    finish = Claim.finish
+
+    def pause_once(claim: Claim, *given: Any, **named: Any) -> None:
+        if not stored.is_set():
+            stored.set()
+            may_commit.wait(10)
+        finish(claim, *given, **named)
+
+    def in_a_thread(work: Callable[[], Any]) -> Any:
+        try:
+            return work()
+        finally:
+            connection.close()
+
+    monkeypatch.setattr(Claim, "finish", pause_once)
+    with ThreadPoolExecutor(2) as threads:
+        storing = threads.submit(in_a_thread, lambda: run_until_idle(now=lambda: NOW))
+        assert stored.wait(10)
+        pruning = threads.submit(in_a_thread, lambda: run(Retention(events=30)))
+        wait([pruning], timeout=1)
+        may_commit.set()
+        storing.result()
+        pruning.result()
+
+    assert event_days() == [TODAY - timedelta(days=1)] * 4
 
 
 def test_two_runs_do_not_overlap(ada: User) -> None:
