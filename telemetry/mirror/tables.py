@@ -37,6 +37,32 @@ PEOPLE = "usage_people"
 # What lines without a time are counted under.
 UNDATED = date(1970, 1, 1)
 
+# In which order these tables' columns stand, in the mirror and in every export: the contract's
+# first, LAST_COLUMN last, and between them all others, as in the model.
+FIRST_COLUMNS = {
+    "usage_events": (
+        "id session_id session_file user_id username event_uuid parent_uuid event_type tool_name "
+        "skill_name subagent_type command_name is_error outcome activation_id is_invocation "
+        "source ref_id marketplace plugin item_kind evidence item_version context_skill "
+        "context_plugin response_id tool_use_id agent_id model project git_branch cwd "
+        "occurred_at processor_version extracted_at"
+    ),
+    "usage_responses": (
+        "id session_id user_id username model occurred_at input_tokens output_tokens "
+        "cache_creation_tokens cache_creation_5m_tokens cache_creation_1h_tokens "
+        "cache_read_tokens usage_final is_sidechain source ref_id marketplace plugin "
+        "context_skill context_plugin cost_usd"
+    ),
+    "usage_session_summary": (
+        "session_file session_id user_id username started_at ended_at active_seconds wall_seconds "
+        "prompts user_messages assistant_messages tool_calls tool_errors skill_invocations "
+        "subagent_dispatches mcp_calls slash_commands distinct_tools distinct_skills "
+        "primary_model input_tokens output_tokens cache_read_tokens cache_creation_tokens "
+        "usage_final_share cost_usd processor_version extracted_at uploaded_at"
+    ),
+}
+LAST_COLUMN = "session_pk"
+
 # Django's field class -> DuckDB's type; the first that fits.
 TYPES: tuple[tuple[type[models.Field], str], ...] = (  # type: ignore[type-arg]
     (models.BooleanField, "BOOLEAN"),
@@ -89,18 +115,27 @@ class MirrorTable:
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
-        """Key first, then as in the model; numbers that only the relational database needs
-        (automatic keys) are left out."""
-        fields = [f for f in self.model._meta.concrete_fields if _is_mirrored(f, self.only)]
-        fields.sort(key=lambda field: not field.primary_key)
-        return tuple(Column(_name(field, self.alias), _type(field)) for field in fields)
+        """As FIRST_COLUMNS says, else key first, then as in the model; numbers that only the
+        relational database needs (automatic keys) are left out."""
+        return tuple(Column(_name(field, self.alias), _type(field)) for field in self._fields)
 
     @property
     def source_columns(self) -> tuple[str, ...]:
         """The columns' names in the relational database, in the order of `columns`."""
+        return tuple(str(field.column) for field in self._fields)
+
+    @property
+    def _fields(self) -> list[models.Field]:  # type: ignore[type-arg]
         fields = [f for f in self.model._meta.concrete_fields if _is_mirrored(f, self.only)]
-        fields.sort(key=lambda field: not field.primary_key)
-        return tuple(str(field.column) for field in fields)
+        return sorted(fields, key=self._place)
+
+    def _place(self, field: models.Field) -> tuple[bool, int]:  # type: ignore[type-arg]
+        """Sorts the fields, those of one place as they stand in the model."""
+        if self.source_name not in FIRST_COLUMNS:
+            return False, 0 if field.primary_key else 1
+        first = FIRST_COLUMNS[self.source_name].split()
+        place = first.index(field.column) if field.column in first else len(first)
+        return field.column == LAST_COLUMN, place
 
     @property
     def column_names(self) -> tuple[str, ...]:
