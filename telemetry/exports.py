@@ -176,9 +176,10 @@ def _refuse_bad_range(table: MirrorTable, since: datetime | None, until: datetim
         raise ExportRefused(
             f"The rows of {table.name} are whole UTC days.", fix="Write days such as 2026-05-01."
         )
-    if since and until and since >= until:
+    # An empty range is one: a script that goes on where it stopped may find nothing new.
+    if since and until and since > until:
         raise ExportRefused(
-            f"since={_text(since)} is not before until={_text(until)}.",
+            f"since={_text(since)} is after until={_text(until)}.",
             fix="Give an earlier since; until itself is not included.",
         )
 

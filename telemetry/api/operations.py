@@ -85,9 +85,13 @@ class ProcessAnswer(Schema):
 @router.post(
     "/usage/reprocess", response=ReprocessAnswer, summary="Derive sessions again from transcripts"
 )
-def reprocess_usage(request: HttpRequest, body: ReprocessBody) -> dict[str, Any]:
-    """Figures stay meanwhile; the worker derives the sessions anew."""
+def reprocess_usage(request: HttpRequest, body: ReprocessBody | None = None) -> dict[str, Any]:
+    """Figures stay meanwhile; the worker derives the sessions anew.
+
+    A request without a body tells what would be done for all sessions.
+    """
     admin = require_admin(request)
+    body = body or ReprocessBody.model_validate({})
     choice = _choice(body)
     if body.yes:
         plan = reprocess(choice, by=admin, door=audit.Door.API, now=timezone.now(), request=request)

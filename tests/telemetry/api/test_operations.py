@@ -81,6 +81,7 @@ def test_reprocess_tells_first_and_acts_only_when_told_so(ada: User, admin: User
     expected = {"done": False, "sessions": 1, "events": 2, "responses": 2, "skipped": []}
 
     assert post(admin, "usage/reprocess", {}).json() == expected
+    assert post(admin, "usage/reprocess").json() == expected  # no body at all
     assert UsageEvent.objects.count() == 2
 
     answer = post(admin, "usage/reprocess", {"user": "ada", "yes": True}).json()
