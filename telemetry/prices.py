@@ -14,6 +14,8 @@ Tokens = tuple[int, int, int, int, int, int]
 
 _CLOUD_NAME = re.compile(r"^(?:[a-z-]+\.)?anthropic\.|-v\d+(?::\d+)?$|@.*$|\[1m\]$")
 _MILLION = 1_000_000
+_LATEST = datetime(9999, 1, 1, tzinfo=UTC)
+"""When the newest price holds: what a response without a time is priced by, whatever the clock."""
 
 
 class _Rates(NamedTuple):
@@ -28,7 +30,8 @@ class _Rates(NamedTuple):
 
 
 def cost_usd(model: str | None, at: int | None, tokens: Tokens) -> float | None:
-    """The price of one response; `at` in ms decides between prices that changed with time."""
+    """The price of one response; `at` in ms decides between prices that changed with time;
+    without it the newest holds."""
     if not model:
         return None
     day = (at or 0) // 86_400_000
@@ -112,4 +115,4 @@ def _find(model: str):  # type: ignore[no-untyped-def]  # ModelInfo, imported la
 
 
 def _moment(at: int | None) -> datetime:
-    return datetime.now(UTC) if at is None else datetime.fromtimestamp(at / 1000, UTC)
+    return _LATEST if at is None else datetime.fromtimestamp(at / 1000, UTC)

@@ -3,10 +3,13 @@
 from datetime import UTC, datetime
 
 import pytest
+import time_machine
 
+from telemetry import prices
 from telemetry.prices import cost_usd
 
 AT = int(datetime(2026, 9, 14, tzinfo=UTC).timestamp() * 1000)
+BEFORE_IT_CHANGED = int(datetime(2026, 3, 1, tzinfo=UTC).timestamp() * 1000)
 MILLION = 1_000_000
 
 
@@ -51,6 +54,17 @@ def test_a_clouds_name_for_a_model_is_the_models(name: str) -> None:
 
 def test_a_response_without_a_time_has_a_price() -> None:
     assert cost_usd("claude-sonnet-4-5-20250929", None, (10_000, 0, 0, 0, 0, 0)) is not None
+
+
+def test_a_response_without_a_time_costs_the_newest_price_whatever_the_clock() -> None:
+    model, many = "claude-opus-4-6", (300_000, 10_000, 0, 0, 0, 0)
+    newest = cost_usd(model, AT, many)
+    assert newest != cost_usd(model, BEFORE_IT_CHANGED, many)
+
+    for tokens in (many, (10, 10, 0, 0, 0, 0)):
+        prices._rates.cache_clear()
+        with time_machine.travel(datetime(2026, 3, 1, tzinfo=UTC)):
+            assert cost_usd(model, None, tokens) == cost_usd(model, AT, tokens)
 
 
 def test_a_split_larger_than_the_whole_costs_no_more_than_the_whole() -> None:
