@@ -87,9 +87,6 @@ class _Gatherer:
         """Bad lines before the first such line; they go with that one."""
         self.homeless: list[_Entry] = []
         self.timeless: list[_Entry] = []
-        self.cwd: str | None = None
-        self.branch: str | None = None
-        self.version: str | None = None
 
     def gather(self, chunks: Iterable[bytes]) -> None:
         tally = Tally(too_long=[])
@@ -208,16 +205,14 @@ class _Gatherer:
 
     def take_surroundings(self, line: Line, at: int) -> None:
         into = self.into
-        if line.cwd is not None and line.cwd != self.cwd:
-            self.cwd = line.cwd
-            into.projects[line.cwd] = min(at, into.projects.get(line.cwd, at))
-        if line.gitBranch and line.gitBranch != self.branch:
-            self.branch = line.gitBranch
-            known = into.branches.get(line.gitBranch, -1)
-            into.branches[line.gitBranch] = max(known, -1 if at == NO_TIME else at)
-        if line.version and line.version != self.version:
-            self.version = line.version
-            into.versions[line.version] = min(at, into.versions.get(line.version, at))
+        if (cwd := line.cwd) is not None and at <= into.projects.get(cwd, at):
+            into.projects[cwd] = at
+        if branch := line.gitBranch:
+            seen = -1 if at == NO_TIME else at
+            if seen >= into.branches.get(branch, seen):
+                into.branches[branch] = seen
+        if (version := line.version) and at <= into.versions.get(version, at):
+            into.versions[version] = at
         if line.agentId:
             into.agent_ids.add(line.agentId)
         if line.forkedFrom is not None:

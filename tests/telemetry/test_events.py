@@ -1,5 +1,7 @@
 """What lines come to: one behaviour a test."""
 
+from itertools import permutations
+
 import pytest
 
 from benchmarks.transcript_lines import (
@@ -251,3 +253,16 @@ def test_versions_branches_and_projects_are_the_sessions() -> None:
 
     assert lineage.versions == ["2.1.250", "2.1.251"]
     assert (lineage.project, lineage.git_branch) == ("/home/mo/orchard", "fix")
+
+
+def test_every_line_tells_where_it_ran_not_only_the_first_of_several() -> None:
+    on = thread()
+    early, late = prompt(on, "x", at=after(0)), prompt(on, "y", at=after(9))
+    other = {"version": "2.1.251", "gitBranch": "fix", "cwd": "/b"}
+    between = {**prompt(on, "z", at=after(5)), **other}
+
+    lineages = [count(*order).lineage for order in permutations([early, late, between])]
+
+    assert {(one.project, one.git_branch, *one.versions) for one in lineages} == {
+        ("/home/mo/orchard", "main", "2.1.250", "2.1.251")
+    }
