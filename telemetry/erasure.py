@@ -172,7 +172,7 @@ def is_unfinished() -> bool:
 def finish_erasures(*, now: datetime, budget: timedelta | None = None) -> list[str]:
     """End what erasures have begun; returns what could not be ended, in words.
 
-    `budget` limits rollups and mirror. Raises LeaseTaken while another process does this.
+    `budget` limits the stored objects, the rollups and the mirror, each. Raises LeaseTaken while another process does this.
     """
     unfinished: list[str] = []
     with leases.lease("erasure", ttl=LEASE) as held:
@@ -180,7 +180,7 @@ def finish_erasures(*, now: datetime, budget: timedelta | None = None) -> list[s
         for mark in marks:
             if mark.kind == PERSON:
                 _erase_person(int(mark.key), held, now=now)
-        transcript_blobs.delete_doomed()
+        transcript_blobs.delete_doomed(budget=budget)
         if DoomedBlob.objects.exists():
             unfinished.append("stored objects could not be deleted")
         unfinished += _show(now=now, budget=budget)

@@ -22,8 +22,9 @@ PRUNE_SECONDS = 60.0
 ORPHAN_AGE = timedelta(days=1)
 """Longer than any upload takes."""
 
-SWEEP_BUDGET = timedelta(seconds=25)
-"""For the figures, and again for the mirror, after an erasure that was broken off."""
+SWEEP_BUDGET = timedelta(seconds=15)
+"""For the figures, and again for the mirror and for stored objects, after an erasure that was
+broken off; and then for orphans."""
 
 WORKER_HEARTBEAT = "worker"
 
@@ -82,8 +83,9 @@ def sweep() -> dict[str, Any]:
         except leases.LeaseTaken:
             unfinished = ["another process is at it"]
     return {
-        "doomed": transcript_blobs.delete_doomed(),
-        "orphans": transcript_blobs.sweep_orphans(older_than=ORPHAN_AGE, now=now),
+        "orphans": transcript_blobs.sweep_orphans(
+            older_than=ORPHAN_AGE, now=now, budget=SWEEP_BUDGET
+        ),
         "unfinished": unfinished,
     }
 

@@ -6,10 +6,15 @@ none. Whatever breaks off leaves at most a blob without a row, which `sweep_orph
 
 import contextlib
 import hashlib
+import itertools
 import logging
+import math
+import random
 import secrets
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -26,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 BATCH = 500
 MOST_REREADS = 5
+AT_ONCE = timedelta(seconds=5)
+"""How long a request deletes what it doomed; the sweep does the rest."""
 
 
 class BytesMissing(RuntimeError):
@@ -128,27 +135,51 @@ def _skip(reader: zstandard.ZstdDecompressionReader, count: int) -> None:
 
 
 def doom(blobs: Iterable[str], *, now: datetime) -> None:
-    """Note blobs for deletion in the transaction that removes their rows."""
+    """Note blobs for deletion in the transaction that removes their rows.
+
+    They are deleted after its commit, as far as that is quick; what is left stays noted.
+    """
+    names = list(blobs)
     DoomedBlob.objects.bulk_create(
-        (DoomedBlob(blob=blob, created_at=now) for blob in blobs),
+        (DoomedBlob(blob=name, created_at=now) for name in names),
         ignore_conflicts=True,
         batch_size=BATCH,
     )
-    transaction.on_commit(delete_doomed, robust=True)
+    transaction.on_commit(partial(delete_doomed, names, budget=AT_ONCE), robust=True)
 
 
-def delete_doomed() -> int:
-    """Delete noted blobs from the storage; returns how many. What fails stays noted."""
+def delete_doomed(blobs: Collection[str] | None = None, *, budget: timedelta | None = None) -> int:
+    """Delete noted blobs, or those of them that are named; returns how many.
+
+    What fails stays noted, and so does what is left when `budget` is used up.
+    """
+    ends = _end_of(budget)
     deleted = 0
-    for row in DoomedBlob.objects.order_by("pk").iterator(chunk_size=BATCH):
+    for row in _doomed(blobs):
         try:
             transcripts().delete(row.blob)
         except Exception:  # every storage has errors of its own
             logger.exception("blob %s could not be deleted, which is tried again", row.blob)
-            continue
-        row.delete()
-        deleted += 1
+        else:
+            row.delete()
+            deleted += 1
+        if time.monotonic() >= ends:
+            break
     return deleted
+
+
+def _doomed(blobs: Collection[str] | None) -> Iterator[DoomedBlob]:
+    if blobs is None:
+        # In random order, so that those whose deletion fails do not keep the others waiting.
+        yield from DoomedBlob.objects.order_by("?").iterator(chunk_size=BATCH)
+        return
+    names = list(blobs)
+    for at in range(0, len(names), BATCH):
+        yield from DoomedBlob.objects.filter(blob__in=names[at : at + BATCH]).order_by("pk")
+
+
+def _end_of(budget: timedelta | None) -> float:
+    return math.inf if budget is None else time.monotonic() + budget.total_seconds()
 
 
 def delete_unnamed(blobs: Iterable[str]) -> None:
@@ -161,33 +192,36 @@ def delete_unnamed(blobs: Iterable[str]) -> None:
         logger.warning("blobs without rows are left to the sweep", exc_info=True)
 
 
-def sweep_orphans(*, older_than: timedelta, now: datetime) -> int:
+def sweep_orphans(*, older_than: timedelta, now: datetime, budget: timedelta | None = None) -> int:
     """Delete blobs without a row and files on their way that are older; returns how many.
 
     `older_than` must be longer than any upload takes: a blob stands without its row until the
-    upload's transaction commits.
+    upload's transaction commits. When `budget` is used up the rest is left to the next sweeps,
+    each of which goes through the folders in another order.
     """
-    limit = now - older_than
-    swept = 0
-    batch: list[str] = []
-    for blob in _blobs(transcripts(), ""):
-        batch.append(blob)
-        if len(batch) == BATCH:
-            swept += _sweep(batch, limit)
-            batch = []
-    return swept + _sweep(batch, limit) + _sweep_temp_folder(limit)
-
-
-def _sweep(blobs: list[str], limit: datetime) -> int:
-    named = _named(blobs)
-    swept = 0
-    for blob in blobs:
-        if blob not in named:
-            with contextlib.suppress(FileNotFoundError):
-                if transcripts().get_modified_time(blob) < limit:
-                    transcripts().delete(blob)
-                    swept += 1
+    limit, ends = now - older_than, _end_of(budget)
+    swept = _sweep_temp_folder(limit)
+    for batch in _batches(_blobs(transcripts(), "")):
+        named = _named(batch)
+        for blob in batch:
+            if blob not in named:
+                swept += _sweep(blob, limit)
+            if time.monotonic() >= ends:
+                return swept
     return swept
+
+
+def _batches(blobs: Iterator[str]) -> Iterator[list[str]]:
+    while batch := list(itertools.islice(blobs, BATCH)):
+        yield batch
+
+
+def _sweep(blob: str, limit: datetime) -> int:
+    with contextlib.suppress(FileNotFoundError):
+        if transcripts().get_modified_time(blob) < limit:
+            transcripts().delete(blob)
+            return 1
+    return 0
 
 
 def _named(blobs: list[str]) -> set[str]:
@@ -213,5 +247,5 @@ def _blobs(storage: Storage, folder: str) -> Iterator[str]:
         return
     for file in files:
         yield f"{folder}/{file}" if folder else file
-    for inner in folders:
+    for inner in random.sample(folders, len(folders)):
         yield from _blobs(storage, f"{folder}/{inner}" if folder else inner)

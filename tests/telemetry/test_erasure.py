@@ -334,7 +334,7 @@ def test_what_broke_off_is_ended_later(
     with monkeypatch.context() as broken:
         # As if the process was killed right after the commit.
         broken.setattr(erasure, "finish_erasures", lambda now: ["killed"])
-        broken.setattr(transcript_blobs, "delete_doomed", lambda: 0)
+        broken.setattr(transcript_blobs, "delete_doomed", lambda *_, **__: 0)
         assert run(ada, session.session_id).unfinished == ["killed"]
     assert DoomedBlob.objects.exists()
     assert erasure.is_unfinished()

@@ -175,6 +175,57 @@ def test_orphans_are_swept_once_they_are_old(ada: User) -> None:
     assert not left.exists()
 
 
+def test_a_sweep_ends_in_time_and_later_ones_reach_the_rest() -> None:
+    storage = transcript_blobs.transcripts()
+    for number in range(6):
+        storage.save(f"9/a{number}/0-def.zst", ContentFile(b"left behind by a kill"))
+    later = datetime.now(UTC) + timedelta(days=2)
+
+    def sweep() -> int:
+        return transcript_blobs.sweep_orphans(
+            older_than=timedelta(days=1), now=later, budget=timedelta(0)
+        )
+
+    assert [sweep() for _ in range(7)] == [1] * 6 + [0]
+    assert not blobs_on_disk()
+
+
+def test_a_sweep_does_not_stay_with_the_first_folders(ada: User) -> None:
+    for number in range(8):
+        name = f"{session_of(f'file {number}')}.jsonl"
+        sid = session_of(f"file {number}")
+        accept(user=ada, name=name, content=transcript(sid, range(2)), now=NOW)
+    transcript_blobs.transcripts().save("9/abc/0-def.zst", ContentFile(b"left behind"))
+    later = datetime.now(UTC) + timedelta(days=2)
+
+    # Each sweep looks at one blob; by chance it is the orphan's folder sooner or later.
+    assert any(
+        transcript_blobs.sweep_orphans(older_than=timedelta(days=1), now=later, budget=timedelta(0))
+        for _ in range(100)
+    )
+
+
+def test_deleting_noted_blobs_ends_in_time() -> None:
+    DoomedBlob.objects.bulk_create(
+        DoomedBlob(blob=f"9/a{number}/0-def.zst", created_at=NOW) for number in range(3)
+    )
+
+    counts = [transcript_blobs.delete_doomed(budget=timedelta(0)) for _ in range(4)]
+
+    assert counts == [1, 1, 1, 0]
+
+
+@committing
+def test_a_request_deletes_only_what_it_doomed_itself(ada: User) -> None:
+    DoomedBlob.objects.create(blob="9/abc/0-def.zst", created_at=NOW)
+    accept(user=ada, name=NAME, content=transcript(SID, range(3)), now=NOW)
+
+    transcript_store.drop_bytes(list(TranscriptFile.objects.all()), now=NOW)
+
+    assert not blobs_on_disk()
+    assert DoomedBlob.objects.get().blob == "9/abc/0-def.zst"
+
+
 UPLOADER = """
 import sys
 import django
