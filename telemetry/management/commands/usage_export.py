@@ -1,6 +1,5 @@
 import os
 import secrets
-import sys
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import IO, Any
@@ -10,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from accounts import audit
 from accounts.errors import AgnesError
 from telemetry.exports import Export, ExportFormat, ExportStream
+from telemetry.management.pipes import told_when_reader_leaves
 
 
 class Command(BaseCommand):
@@ -41,18 +41,12 @@ class Command(BaseCommand):
 
     def _print(self, stream: ExportStream) -> None:
         binary: IO[bytes] | None = getattr(self.stdout, "buffer", None)
-        try:
+        with told_when_reader_leaves(self.stdout, "The reader of the export went away."):
             for chunk in stream:
                 if binary is None:
                     self.stdout.write(chunk.decode(), ending="")
                 else:
                     binary.write(chunk)
-            if binary is not None:
-                binary.flush()
-        except BrokenPipeError as error:
-            # Python would flush once more at its end, and complain again.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise CommandError("The reader of the export went away.") from error
 
 
 def _write_file(stream: ExportStream, path: Path) -> None:

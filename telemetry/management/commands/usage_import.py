@@ -18,6 +18,7 @@ from telemetry.import_output import Output, incomplete, totals
 from telemetry.import_people import create_person, find_person
 from telemetry.import_sources import Found, Skipped, UnusableSource, find_files
 from telemetry.imports import FileReport, import_files
+from telemetry.management.pipes import told_when_reader_leaves
 from telemetry.preparers import Preparers
 
 
@@ -53,6 +54,15 @@ class Command(BaseCommand):
             )
         if options["processes"] < 1:
             raise CommandError("--processes must be 1 or more.")
+        # The listing is in a buffer, so what was read may be more than what was shown.
+        gone = (
+            "The reader of the output went away. What was read by then is stored: run the import "
+            "again for the rest."
+        )
+        with told_when_reader_leaves(self.stdout, gone):
+            self._run(path, options)
+
+    def _run(self, path: Path, options: dict[str, Any]) -> None:
         started = time.monotonic()
         output = Output(self.stdout, self.stderr, as_json=options["json"])
         skipped = Skipped()
