@@ -55,7 +55,9 @@ class UploadAnswer(Schema):
     size: int = Field(description="Bytes of the whole file, as it was sent.")
     sha256: str = Field(description="Of the whole file, as it was sent.")
     held_elsewhere: int = Field(
-        description="Lines, responses and calls that another person brought first: not counted."
+        description="Lines, responses and calls that another person is known to have brought "
+        "first: not counted. Known are sessions that were processed by now, so it may be less "
+        "than what the session's summary tells later."
     )
     erased_sessions: list[str] = Field(
         description="Sessions in the file that were erased: it is stored without their lines."
@@ -79,7 +81,10 @@ class StoredFile(Schema):
 
 @router.post("/sessions", response=UploadAnswer, summary="Upload a transcript file")
 def upload_session(request: HttpRequest, query: Query[UploadQuery]) -> UploadAnswer:
-    """The body is the file's JSONL, plain or with Content-Encoding gzip or zstd.
+    """The body is one file's JSONL, plain or with Content-Encoding gzip or zstd.
+
+    One file a request, so that each has an answer of its own and can be resumed; archives are for
+    `manage.py usage_import`.
 
     Sending the same content again changes nothing. With `offset` and `base_sha256` the body is
     only what was added; 409 says what the server has instead.
