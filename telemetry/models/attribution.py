@@ -83,6 +83,8 @@ class AttributionMcpServer(AttributionRow):
 
     class Meta:
         db_table = "usage_attribution_mcp_servers"
+        verbose_name = "attribution MCP server"
+        verbose_name_plural = "attribution MCP servers"
         indexes = [models.Index(fields=["ref_id"], name="attribution_mcp_ref")]
 
     def __str__(self) -> str:

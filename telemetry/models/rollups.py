@@ -49,6 +49,8 @@ class UsageSessionDaily(Contribution):
 
     class Meta:
         db_table = "usage_session_daily"
+        verbose_name = "session day"
+        verbose_name_plural = "session days"
 
     def __str__(self) -> str:
         return f"{self.day} {self.name}"
@@ -69,6 +71,8 @@ class UsageSessionHookDaily(Contribution):
 
     class Meta:
         db_table = "usage_session_hook_daily"
+        verbose_name = "session hook day"
+        verbose_name_plural = "session hook days"
 
     def __str__(self) -> str:
         return f"{self.day} {self.hook_name}"
@@ -85,6 +89,8 @@ class UsageSessionDriftDaily(Contribution):
 
     class Meta:
         db_table = "usage_session_drift_daily"
+        verbose_name = "session drift day"
+        verbose_name_plural = "session drift days"
 
     def __str__(self) -> str:
         return f"{self.day} {self.kind} {self.name}"
@@ -113,6 +119,8 @@ class UsageUserDaily(models.Model):
 
     class Meta:
         db_table = "usage_user_daily"
+        verbose_name = "user day"
+        verbose_name_plural = "user days"
 
     def __str__(self) -> str:
         return f"{self.day} {self.username} {self.name}"
@@ -133,6 +141,8 @@ class UsageToolDaily(models.Model):
 
     class Meta:
         db_table = "usage_tool_daily"
+        verbose_name = "tool day"
+        verbose_name_plural = "tool days"
 
     def __str__(self) -> str:
         return f"{self.day} {self.tool_name}"
@@ -150,6 +160,8 @@ class UsagePluginDaily(models.Model):
 
     class Meta:
         db_table = "usage_plugin_daily"
+        verbose_name = "plugin day"
+        verbose_name_plural = "plugin days"
 
     def __str__(self) -> str:
         return f"{self.day} {self.ref_id}"
@@ -169,6 +181,8 @@ class UsageMarketplaceItemDaily(models.Model):
 
     class Meta:
         db_table = "usage_marketplace_item_daily"
+        verbose_name = "marketplace item day"
+        verbose_name_plural = "marketplace item days"
 
     def __str__(self) -> str:
         return f"{self.day} {self.name}"
@@ -189,6 +203,8 @@ class UsageMarketplaceItemWindow(models.Model):
 
     class Meta:
         db_table = "usage_marketplace_item_window"
+        verbose_name = "marketplace item window"
+        verbose_name_plural = "marketplace item windows"
         indexes = [models.Index(fields=["period_label", "invocations"], name="item_window_top")]
 
     def __str__(self) -> str:
@@ -208,6 +224,8 @@ class UsageHookDaily(models.Model):
 
     class Meta:
         db_table = "usage_hook_daily"
+        verbose_name = "hook day"
+        verbose_name_plural = "hook days"
 
     def __str__(self) -> str:
         return f"{self.day} {self.hook_name}"
@@ -224,6 +242,8 @@ class UsageFormatDrift(models.Model):
 
     class Meta:
         db_table = "usage_format_drift"
+        verbose_name = "format drift"
+        verbose_name_plural = "format drift"
 
     def __str__(self) -> str:
         return f"{self.day} {self.kind} {self.name}"

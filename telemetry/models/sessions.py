@@ -173,6 +173,9 @@ class SessionIdentity(models.Model):
         null=True, help_text="The keys it owns among the person's sessions; null when all."
     )
 
+    class Meta:
+        verbose_name_plural = "session identities"
+
     def __str__(self) -> str:
         return f"{len(self.keys) // 8} keys"
 

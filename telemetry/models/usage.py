@@ -201,6 +201,8 @@ class UsageSessionSummary(models.Model):
 
     class Meta:
         db_table = "usage_session_summary"
+        verbose_name = "session summary"
+        verbose_name_plural = "session summaries"
         indexes = [models.Index(fields=["started_at"], name="usage_summary_start")]
 
     def __str__(self) -> str:

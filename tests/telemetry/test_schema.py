@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -146,3 +147,19 @@ def new_database(name: str) -> str:
     with psycopg.connect(server, autocommit=True) as created:
         created.execute(f'CREATE DATABASE "{name}"'.encode())
     return server.replace("/postgres?", f"/{name}?")
+
+
+def test_every_telemetry_table_has_a_natural_plural() -> None:
+    plurals = {
+        model.__name__: str(model._meta.verbose_name_plural)
+        for model in apps.get_app_config("telemetry").get_models()
+    }
+
+    assert plurals["UsageEvent"] == "usage events"
+    assert plurals["UsageSessionSummary"] == "session summaries"
+    assert plurals["UsageToolDaily"] == "tool days"
+    assert plurals["UsageFormatDrift"] == "format drift"
+    assert plurals["AttributionMcpServer"] == "attribution MCP servers"
+    # What Django makes of such names by itself: "identitys", "usage tool dailys".
+    assert not [one for one in plurals.values() if re.search(r"[^aeiou]ys\b|dail|drifts", one)]
+    assert len(set(plurals.values())) == len(plurals)
