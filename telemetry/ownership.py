@@ -51,8 +51,11 @@ def claim_identities(session: Session, keys: bytes) -> Claimed:
     for the family and for the day when the holder is erased. Runs in the caller's transaction.
     """
     carried = unpack_keys(keys)
-    stored = SessionIdentity.objects.filter(pk=session.pk).values_list("keys", flat=True)
-    before = next(iter(stored), None)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT keys FROM telemetry_sessionidentity WHERE session_id = %s", [session.pk]
+        )
+        before = next((row[0] for row in cursor.fetchall()), None)
     if before is None:
         insert_rows("telemetry_sessionidentity", ("session_id", "keys"), [(session.pk, keys)])
         fresh = carried

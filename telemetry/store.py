@@ -4,13 +4,14 @@ The only writer of usage_events, usage_responses, usage_session_summary and of t
 contributions, but for re-attribution and retention.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 
 from django.db import connection
 
-from telemetry.bulk import delete_rows, insert_rows
+from telemetry.bulk import delete_rows, execute, insert_rows
 from telemetry.events import SessionRows
 from telemetry.models import Session, SessionIdentity
 from telemetry.resolver import Resolver
@@ -103,12 +104,17 @@ def _update_lineage(session: Session, rows: SessionRows) -> None:
     session.forked_from = lineage.forked_from[:200]
     session.resumed_from = lineage.resumed_from[:200]
     session.agent_ids = [agent[:200] for agent in lineage.agent_ids[:1000]]
-    Session.objects.filter(pk=session.pk).update(
-        project=session.project,
-        title=session.title,
-        versions=session.versions,
-        git_branch=session.git_branch,
-        forked_from=session.forked_from,
-        resumed_from=session.resumed_from,
-        agent_ids=session.agent_ids,
+    execute(
+        "UPDATE telemetry_session SET project = %s, title = %s, versions = %s, git_branch = %s, "
+        "forked_from = %s, resumed_from = %s, agent_ids = %s WHERE id = %s",
+        [
+            session.project,
+            session.title,
+            json.dumps(session.versions),
+            session.git_branch,
+            session.forked_from,
+            session.resumed_from,
+            json.dumps(session.agent_ids),
+            session.pk,
+        ],
     )

@@ -12,10 +12,12 @@ from functools import partial
 from typing import Any, ClassVar
 
 import msgspec
+from django.db import connection
 from django.db.models import Prefetch
 
 from accounts.errors import AgnesError
 from telemetry import transcript_blobs
+from telemetry.bulk import execute, time_value
 from telemetry.extracts import SourceFile
 from telemetry.models import ProcessorState, Session, TranscriptFile, TranscriptRevision
 
@@ -70,26 +72,39 @@ class Claim(msgspec.Struct):
     ) -> None:
         """Write down what was processed, in the transaction of the work; a session that grew
         meanwhile stays due. Raises ClaimLost when another worker took over."""
-        current = Session.objects.filter(pk=self.session_pk).values_list("content_hash", flat=True)
-        grown = next(iter(current), None) != content_hash
-        changes: dict[str, Any] = {
-            "content_hash": content_hash,
-            "version": processor.version,
-            "attempts": 0,
-            "error": "",
-            "claimed_by": "",
-            "processed_at": now,
-            "status": ProcessorState.Status.DUE if grown else ProcessorState.Status.DONE,
-            "due_at": now if grown else None,
-        }
-        if report is not None:
-            changes["report"] = report
-        mine = ProcessorState.objects.filter(pk=self.state_pk, claim_token=self.token)
-        if not mine.update(**changes):
+        moment = time_value(now)
+        timestamp = "timestamptz" if connection.vendor == "postgresql" else "text"
+        changed = execute(
+            _FINISH.format(current=_CURRENT, timestamp=timestamp),
+            [
+                content_hash,
+                processor.version,
+                moment,
+                content_hash,
+                content_hash,
+                moment,
+                self.state_pk,
+                self.token,
+            ],
+        )
+        if changed and report is not None:
+            ProcessorState.objects.filter(pk=self.state_pk).update(report=report)
+        if not changed:
             raise ClaimLost(
                 f"Another worker took over session {self.session_pk}.",
                 fix="Nothing is lost: the other worker does it.",
             )
+
+
+_FINISH = """
+    UPDATE session_processor_state AS state SET
+        content_hash = %s, version = %s, processed_at = %s,
+        attempts = 0, error = '', claimed_by = '',
+        status = CASE WHEN %s = {current} THEN 'done' ELSE 'due' END,
+        due_at = CASE WHEN %s = {current} THEN NULL ELSE CAST(%s AS {timestamp}) END
+    WHERE id = %s AND claim_token = %s
+"""
+_CURRENT = "(SELECT s.content_hash FROM telemetry_session s WHERE s.id = state.session_id)"
 
 
 class Processor(ABC):
