@@ -50,6 +50,8 @@ class Facts(msgspec.Struct):
     cache_read_tokens: int
     usage_final_share: float | None
     lines: int
+    """Like the next two of the stored files, not of the person: every revision by itself, repeated
+    lines each time, so these alone depend on how a file was uploaded."""
     bad_lines: int
     mended_lines: int
 

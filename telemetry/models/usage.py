@@ -192,9 +192,16 @@ class UsageSessionSummary(models.Model):
         null=True, help_text="Null when the price of any response is unknown."
     )
     held_elsewhere = models.IntegerField(help_text="Identities another person brought first.")
-    lines = models.IntegerField(help_text="Lines read, blank ones not counted.")
-    bad_lines = models.IntegerField(help_text="Lines skipped: no JSON object, or too long.")
-    mended_lines = models.IntegerField(help_text="Lines with lone surrogates or NULs taken out.")
+    # Of the stored files, every revision by itself: a repeated line is counted each time.
+    lines = models.IntegerField(
+        help_text="Read in all stored revisions, blank ones not counted: no figure of a person."
+    )
+    bad_lines = models.IntegerField(
+        help_text="Skipped in all stored revisions: no JSON object, or too long."
+    )
+    mended_lines = models.IntegerField(
+        help_text="With lone surrogates or NULs taken out, in all stored revisions."
+    )
     processor_version = models.PositiveIntegerField()
     extracted_at = models.DateTimeField()
     uploaded_at = models.DateTimeField()
