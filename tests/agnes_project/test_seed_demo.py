@@ -1,3 +1,4 @@
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -7,8 +8,10 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import transaction
+from django.test import Client
 from pytest_django.fixtures import Settings
 
+from accounts.models import User
 from telemetry import mirror
 from telemetry.models import Session, UsageEvent
 
@@ -55,6 +58,14 @@ def test_adding_later_lets_the_same_sessions_go_on() -> None:
     assert len(figures()) < len(at_once)
     run(add=True, people=4)
     assert figures() == at_once
+
+
+def test_the_closing_sentence_leads_to_pages_that_show_something(client: Client) -> None:
+    addresses = re.findall(r"/admin/[a-z/]+", run(people=3))
+    client.force_login(User.objects.create_superuser("root@example.org"))
+    assert len(addresses) == 2
+    for address in addresses:
+        assert client.get(address).context["cl"].result_count > 0
 
 
 def test_a_filled_database_is_left_alone() -> None:

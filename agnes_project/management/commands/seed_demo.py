@@ -4,9 +4,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.urls import reverse
 
 from telemetry.demo.people import PEOPLE
 from telemetry.demo.seed import Seeded, SeedRefused, seed
+
+WINDOWS = "usagemarketplaceitemwindow"
 
 
 class Command(BaseCommand):
@@ -50,5 +53,10 @@ def _sentence(seeded: Seeded) -> str:
     return (
         f"Made {seeded.sessions} sessions of {seeded.people} people over {seeded.days} days and "
         f"today, and {seeded.plugins} plugins; {seeded.events} events are stored. "
-        f"Look at /admin/telemetry/ (sessions, events, item windows).{rest}"
+        f"Look at {_list('session')} and, for what is used most, {_list(WINDOWS)}.{rest}"
     )
+
+
+def _list(model: str) -> str:
+    """The address of a list in the admin, below the instance's own."""
+    return reverse(f"admin:telemetry_{model}_changelist")
