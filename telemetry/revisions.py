@@ -11,20 +11,18 @@ from datetime import datetime
 from enum import StrEnum
 
 import msgspec
-from django.db import connection, transaction
-from django.db.models import Count, Max, Sum
+from django.db import connection
+from django.db.models import Max
 
 from accounts.models import User
 from telemetry import transcript_blobs
 from telemetry.bulk_updates import update_rows
 from telemetry.incomplete_sessions import files_wanted_again
 from telemetry.models import TranscriptFile, TranscriptRevision, TranscriptSegment
-from telemetry.preparation import Frame, Known, Prepared
+from telemetry.preparation import Known, Prepared
 from telemetry.surveys import Survey, is_subagent_file
 
 BATCH = 500
-MOST_SEGMENTS = 32
-"""A session that is sent after every turn adds a small segment each time."""
 
 
 class Status(StrEnum):
@@ -157,51 +155,6 @@ def lock_person(user_id: int) -> User:
     if connection.features.has_select_for_no_key_update:
         rows = rows.select_for_update(no_key=True)
     return rows.get()
-
-
-def compact(file_ids: Collection[int], *, now: datetime) -> int:
-    """Rewrite revisions of many small segments as one segment; returns how many were."""
-    crowded = TranscriptRevision.objects.annotate(parts=Count("segments")).filter(
-        file__in=list(file_ids), parts__gt=MOST_SEGMENTS, dropped_at=None
-    )
-    return sum(_compact(revision, now=now) for revision in crowded.select_related("file"))
-
-
-def _compact(revision: TranscriptRevision, *, now: datetime) -> bool:
-    file = revision.file
-    before = list(revision.segments.order_by("number").values_list("pk", "blob"))
-    with Frame(str(transcript_blobs.temp_folder())) as frame:
-        for chunk in transcript_blobs.read_revision(revision):
-            frame.write(chunk)
-        data, path = frame.take()
-    blob = transcript_blobs.write_blob(
-        file.user_id, file.name, mark=f"0-{revision.sha256[:12]}", frame=data, frame_path=path
-    )
-    with transaction.atomic():
-        lock_person(file.user_id)
-        segments = TranscriptSegment.objects.filter(revision=revision)
-        swapped = list(segments.order_by("number").values_list("pk", "blob")) == before
-        if swapped:
-            transcript_blobs.doom([name for _, name in before], now=now)
-            segments.delete()
-            TranscriptSegment.objects.create(
-                revision=revision,
-                number=0,
-                offset=0,
-                size=revision.size,
-                stored_size=frame.size,
-                sha256=revision.sha256,
-                blob=blob,
-            )
-            TranscriptFile.objects.filter(pk=file.pk).update(stored_size=_stored_size(file.pk))
-    if not swapped:  # it grew meanwhile, and its next growth tries again
-        transcript_blobs.delete_unnamed([blob])
-    return swapped
-
-
-def _stored_size(file_id: int) -> int:
-    segments = TranscriptSegment.objects.filter(revision__file=file_id)
-    return int(segments.aggregate(total=Sum("stored_size"))["total"] or 0)
 
 
 def _digest_up_to(revision: TranscriptRevision, size: int) -> str:

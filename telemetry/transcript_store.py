@@ -15,6 +15,7 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 
 from accounts.models import User
 from telemetry import refusals, transcript_blobs
+from telemetry.compaction import compact
 from telemetry.erased_lines import WithoutErased
 from telemetry.models import TranscriptFile, TranscriptRevision, TranscriptSegment
 from telemetry.preparation import (
@@ -30,7 +31,6 @@ from telemetry.refusals import TranscriptRefused
 from telemetry.revisions import (
     Accepted,
     Item,
-    compact,
     is_beginning,
     known_revisions,
     lock_person,

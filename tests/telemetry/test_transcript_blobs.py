@@ -6,6 +6,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -13,7 +14,8 @@ from django.core.files.base import ContentFile
 from django.db import connection
 
 from accounts.models import User
-from telemetry import preparation, transcript_blobs, transcript_store
+from telemetry import compaction, preparation, transcript_blobs, transcript_store
+from telemetry.compaction import MOST_SEGMENTS
 from telemetry.models import (
     DoomedBlob,
     Session,
@@ -21,7 +23,6 @@ from telemetry.models import (
     TranscriptRevision,
     TranscriptSegment,
 )
-from telemetry.revisions import MOST_SEGMENTS
 from telemetry.transcript_store import Status, accept
 from tests.telemetry.stored_transcripts import blobs_on_disk, empty_storage, stored
 from tests.telemetry.transcript_lines import line, session_of, transcript
@@ -97,6 +98,50 @@ def test_a_reader_goes_on_when_segments_are_rewritten_under_it(
 
     assert TranscriptSegment.objects.count() == 1
     assert begun + b"".join(reader) == transcript(SID, range(MOST_SEGMENTS))
+
+
+@committing
+@pytest.mark.parametrize("moment", ["_compact", "read_runs", "write_blob"])
+def test_a_file_that_grows_while_it_is_rewritten_stays_whole(
+    ada: User, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    for count in range(1, MOST_SEGMENTS + 1):
+        accept(user=ada, name=NAME, content=transcript(SID, range(count)), now=NOW)
+    module = compaction if moment == "_compact" else transcript_blobs
+    real, whole = getattr(module, moment), transcript(SID, range(50))
+    compacting = compaction._compact
+
+    def growing(*args: Any, **kwargs: Any) -> Any:
+        monkeypatch.setattr(module, moment, real)
+        # What another request does at this moment: it grows the file, and rewrites nothing.
+        monkeypatch.setattr(compaction, "_compact", lambda *_, **__: False)
+        accept(user=ada, name=NAME, content=whole, now=NOW)
+        monkeypatch.setattr(compaction, "_compact", compacting)
+        return real(*args, **kwargs)
+
+    def begin(*args: Any, **kwargs: Any) -> Any:
+        monkeypatch.setattr(module, moment, growing)
+        return (growing if moment == "_compact" else compacting)(*args, **kwargs)
+
+    monkeypatch.setattr(compaction, "_compact", begin)
+    accept(user=ada, name=NAME, content=transcript(SID, range(MOST_SEGMENTS + 1)), now=NOW)
+
+    assert stored(ada, NAME) == [whole]
+    named = set(TranscriptSegment.objects.values_list("blob", flat=True))
+    assert blobs_on_disk() == named
+
+
+@committing
+def test_a_damaged_revision_is_not_rewritten(ada: User) -> None:
+    for count in range(1, MOST_SEGMENTS + 1):
+        accept(user=ada, name=NAME, content=transcript(SID, range(count)), now=NOW)
+    TranscriptSegment.objects.filter(number=3).delete()
+
+    grown = transcript(SID, range(MOST_SEGMENTS + 3))
+    accept(user=ada, name=NAME, content=grown[: grown.rindex(b"{")], now=NOW)
+    accept(user=ada, name=NAME, content=grown, now=NOW)
+
+    assert TranscriptSegment.objects.count() == MOST_SEGMENTS + 1
 
 
 def test_a_gap_in_the_segments_is_told_and_never_skipped(ada: User) -> None:

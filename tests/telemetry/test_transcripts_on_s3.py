@@ -13,8 +13,8 @@ from pytest_django import Settings
 from accounts.models import User
 from agnes_project.settings import S3_TRANSCRIPTS
 from telemetry import transcript_blobs
+from telemetry.compaction import MOST_SEGMENTS
 from telemetry.models import TranscriptFile, TranscriptRevision, TranscriptSegment
-from telemetry.revisions import MOST_SEGMENTS
 from telemetry.transcript_store import Status, accept, drop_bytes
 from tests.telemetry.transcript_lines import line, session_of, transcript
 
