@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import msgspec
 
 from telemetry.format_known import RECORD_TYPES
-from telemetry.transcripts import Tally, decode_line, read_lines
+from telemetry.transcripts import Tally, decode_line, is_utf8, read_lines
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 _CODEX_TYPES = frozenset({"session_meta", "turn_context", "response_item", "event_msg"})
@@ -116,7 +116,7 @@ def survey(chunks: Iterable[bytes], name: str = "") -> Survey:
 
 
 def _glance(raw: bytes) -> _Glance | None:
-    if raw.isascii():
+    if raw.isascii() or is_utf8(raw):
         try:
             return _glances.decode(raw)
         except (msgspec.MsgspecError, RecursionError):

@@ -221,7 +221,7 @@ def decode_line(raw: bytes) -> Decoded | None:
 
     Of an object nested too deep for the stack the deepest parts are null; see `cut_deep`.
     """
-    if not raw.isascii() and not _is_utf8(raw):
+    if not raw.isascii() and not is_utf8(raw):
         return None
     if _MENDABLE.search(raw) is None:
         try:
@@ -297,7 +297,8 @@ def epoch_ms(moment: datetime | None) -> int | None:
     return ms if _EARLIEST_MS <= ms <= _LATEST_MS else None
 
 
-def _is_utf8(raw: bytes) -> bool:
+def is_utf8(raw: bytes) -> bool:
+    """Whether the bytes are valid UTF-8, as a line has to be."""
     try:
         raw.decode()
     except UnicodeDecodeError:
