@@ -2,11 +2,12 @@
 
 Batch by batch of sessions: the distinct combinations of what attribution depends on are resolved
 in memory, one UPDATE writes those that changed, and the daily contributions of the touched days
-are summed again from the stored events. Days before the pruning watermark stay as they are.
+are summed again from the stored events. Days before a pruning watermark stay as they are.
 Responses follow the skill active around them; nothing is summed by it.
 """
 
 import json
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
@@ -19,7 +20,7 @@ from telemetry.attribution import CONSUMER
 from telemetry.builtin_names import BUILTIN_VERSION
 from telemetry.event_names import Attribution, candidates_of, item_name, subject_of
 from telemetry.leases import Held, lease
-from telemetry.models import Heartbeat, PendingChange, Watermark
+from telemetry.models import Heartbeat, PendingChange, Session, Watermark
 from telemetry.reattribution_sql import CONTRIBUTIONS, WRITTEN, Rewriting, Statements, statements
 from telemetry.resolver import Resolver, Timeline
 from telemetry.taxonomy import ItemKind
@@ -38,6 +39,8 @@ class Reattributed(NamedTuple):
     sessions: int
     days: int
     responses: int = 0
+    left: bool = False
+    """Whether time was up before all was done."""
 
 
 class Change(NamedTuple):
@@ -57,77 +60,137 @@ Touched = set[tuple[int, date | None]]
 """Sessions' primary keys and days (None: only events without a time)."""
 
 
-def reattribute_due(*, now: datetime, batch: int = BATCH) -> Reattributed | None:
+def reattribute_due(
+    *, now: datetime, batch: int = 0, seconds: float | None = None
+) -> Reattributed | None:
     """Work off queued re-attribution under a lease; None when none is due.
 
     Due is what the catalogue queued, and a builtin list newer than the one last worked with.
-    Raises LeaseTaken while another process does it.
+    After `seconds` no further batch (of BATCH sessions) is begun: what is left stays due, and the
+    next call goes on with it unless the catalogue changed. Raises LeaseTaken while another process
+    does it.
     """
-    marks = list(PendingChange.objects.filter(consumer=CONSUMER).values_list("pk", flat=True))
-    if not marks and _last_builtin_version() == BUILTIN_VERSION:
+    if not _marks() and _last_run().get("builtin") == BUILTIN_VERSION:
         return None
     with lease("attribution", ttl=LEASE_TTL) as held:
-        report = reattribute(now=now, batch=batch, held=held)
-        # Exactly those seen: another transaction may yet commit one with a lower key.
-        PendingChange.objects.filter(pk__in=marks).delete()
-    return report
+        # Before the catalogue is read, so that they are marks of nothing later than that.
+        marks, last = _marks(), _last_run()
+        resolver = Resolver.load()
+        begun = last.get("begun") or {}
+        walk = _Walk(resolver, batch or BATCH, held=held, seconds=seconds)
+        if begun.get("catalogue") == resolver.version:
+            # A mark made since may be for sessions that the walk is past.
+            walk.after, marks = begun["after"], begun["marks"]
+        walk.go()
+        if walk.left:
+            begun = {"catalogue": resolver.version, "after": walk.after, "marks": marks}
+            _beat({**last, "begun": begun}, now=now)
+        else:
+            _beat(walk.details(), now=now)
+            # Exactly those seen: another transaction may yet commit one with a lower key.
+            PendingChange.objects.filter(pk__in=marks).delete()
+    return walk.report()
 
 
-def reattribute(*, now: datetime, batch: int = BATCH, held: Held | None = None) -> Reattributed:
+def reattribute(*, now: datetime, batch: int = BATCH) -> Reattributed:
     """Attribute all stored events and responses anew, `batch` sessions in a transaction.
 
     Events of pruned days and the contributions of such days are left alone. Changed sessions are
     queued for the mirror, changed days for the rollups. Safe to repeat.
     """
-    resolver = Resolver.load()
-    sql = statements(connection.vendor)
-    floor = _pruned_before()
-    events = sessions = responses = 0
-    days: set[date] = set()
-    for first, last in _session_ranges(batch):
-        if held is not None:
-            held.renew()
-        scope, ever = (first, last, floor), (first, last, _EVER)
-        named = list(_event_changes(sql, resolver, scope))
-        around = list(_response_changes(sql, resolver, ever))
+    walk = _Walk(Resolver.load(), batch)
+    walk.go()
+    _beat(walk.details(), now=now)
+    return walk.report()
+
+
+class _Walk:
+    """From one session to the last, or until time is up."""
+
+    def __init__(
+        self,
+        resolver: Resolver,
+        batch: int,
+        *,
+        held: Held | None = None,
+        seconds: float | None = None,
+    ) -> None:
+        self.resolver = resolver
+        self.batch = batch
+        self.held = held
+        self.ends = None if seconds is None else time.monotonic() + seconds
+        self.sql = statements(connection.vendor)
+        self.after = 0
+        """Primary key of the last session that is done."""
+        self.left = False
+        self.events = self.sessions = self.responses = 0
+        self.days: set[date] = set()
+
+    def go(self) -> None:
+        for number, (first, last) in enumerate(_session_ranges(self.batch, self.after)):
+            # One batch at least, so that even a slow machine gets through.
+            if number and self.ends is not None and time.monotonic() >= self.ends:
+                self.left = True
+                return
+            if self.held is not None:
+                self.held.renew()
+            self.take(first, last)
+            self.after = last
+
+    def take(self, first: int, last: int) -> None:
+        sql, ever = self.sql, (first, last, _EVER)
+        scope = (first, last, _begin_of(Watermark.pruned_days().get(Watermark.EVENTS)))
+        named = list(_event_changes(sql, self.resolver, scope))
+        around = list(_response_changes(sql, self.resolver, ever))
         if not named and not around:
-            continue
+            return
         with transaction.atomic():
-            if held is not None:
-                held.check()
+            if self.held is not None:
+                self.held.check()
+            pruned = Watermark.pruned_days()
+            scope = (first, last, _begin_of(pruned.get(Watermark.EVENTS)))
             count, touched = _apply(sql, named, scope)
             answers, elsewhere = _apply_to_responses(sql, around, ever)
             _announce(touched, elsewhere)
-        events += count
-        responses += answers
-        sessions += len({session for session, _ in touched} | elsewhere)
-        days.update(day for _, day in touched if day is not None)
-    details = {"catalogue": resolver.version, "builtin": BUILTIN_VERSION, "events": events}
+        self.events += count
+        self.responses += answers
+        self.sessions += len({session for session, _ in touched} | elsewhere)
+        self.days.update(day for _, day in touched if day is not None)
+
+    def details(self) -> dict[str, Any]:
+        version = self.resolver.version
+        return {"catalogue": version, "builtin": BUILTIN_VERSION, "events": self.events}
+
+    def report(self) -> Reattributed:
+        return Reattributed(
+            self.events, self.sessions, len(self.days), self.responses, left=self.left
+        )
+
+
+def _marks() -> list[int]:
+    return list(PendingChange.objects.filter(consumer=CONSUMER).values_list("pk", flat=True))
+
+
+def _last_run() -> dict[str, Any]:
+    """The details of the last walk to the end, with `begun` when another one ran out of time."""
+    details = Heartbeat.objects.filter(name=HEARTBEAT).values_list("details", flat=True)
+    return details.first() or {}
+
+
+def _beat(details: dict[str, Any], *, now: datetime) -> None:
     Heartbeat.objects.update_or_create(
         name=HEARTBEAT, defaults={"beat_at": now, "details": details}
     )
-    return Reattributed(events, sessions, len(days), responses)
 
 
-def _last_builtin_version() -> int | None:
-    details = Heartbeat.objects.filter(name=HEARTBEAT).values_list("details", flat=True).first()
-    return details.get("builtin") if details else None
+def _begin_of(day: date | None) -> str:
+    """As a parameter that compares with a time."""
+    return f"{day.isoformat()} 00:00:00" if day else _EVER
 
 
-def _pruned_before() -> Any:
-    """The first day whose events are all there, as a parameter that compares with a time."""
-    mark = Watermark.objects.filter(name="events_pruned_before").first()
-    return f"{mark.day.isoformat()} 00:00:00" if mark else _EVER
-
-
-def _session_ranges(batch: int) -> Iterator[tuple[int, int]]:
-    """First and last primary key of each batch of sessions that have events or responses."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT session_pk FROM usage_events UNION SELECT session_pk FROM usage_responses "
-            "ORDER BY session_pk"
-        )
-        keys = [key for (key,) in cursor.fetchall()]
+def _session_ranges(batch: int, after: int) -> Iterator[tuple[int, int]]:
+    """First and last primary key of each batch of the sessions after one."""
+    keys = list(Session.objects.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True))
     for start in range(0, len(keys), batch):
         chunk = keys[start : start + batch]
         yield chunk[0], chunk[-1]
@@ -190,7 +253,9 @@ def _apply(sql: Statements, changes: list[Change], scope: Sequence[Any]) -> tupl
         count, touched = _rewrite(cursor, sql.events, changes, scope)
         if count:
             cursor.execute(sql.update_invocations)
-            _sum_again(sql, cursor, touched, scope)
+            days = {(session, day) for session, day in touched if day is not None}
+            if days:
+                _sum_again(sql, cursor, days, scope)
     return count, touched
 
 
@@ -250,13 +315,12 @@ def _rows_touched(cursor: CursorWrapper) -> Touched:
 
 
 def _sum_again(
-    sql: Statements, cursor: CursorWrapper, touched: Touched, scope: Sequence[Any]
+    sql: Statements, cursor: CursorWrapper, days: set[tuple[int, date]], scope: Sequence[Any]
 ) -> None:
-    """Replace the contributions of the touched sessions' days by sums of the stored events."""
+    """Replace the contributions of these sessions' days by sums of the stored events."""
     for statement in sql.days:
         cursor.execute(statement)
-    days = [(session, day.isoformat()) for session, day in touched if day is not None]
-    cursor.executemany(sql.add_day, days)
+    cursor.executemany(sql.add_day, [(session, day.isoformat()) for session, day in days])
     cursor.execute(sql.delete_contributions)
     cursor.execute(sql.sums, scope)
     sums: dict[tuple[Any, ...], Counter[str]] = {}

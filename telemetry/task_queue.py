@@ -14,6 +14,7 @@ logger = logging.getLogger(__name__)
 
 PROCESS = "telemetry.tasks.process_sessions"
 PRUNE = "telemetry.tasks.prune"
+REATTRIBUTE = "telemetry.tasks.reattribute"
 
 WAITING = "processing_queued"
 WAITS_FOR = timedelta(seconds=60)
@@ -45,6 +46,11 @@ def enqueue_processing() -> bool:
 def enqueue_pruning() -> None:
     """Queue what a pruning had no time for; two of them do not overlap."""
     async_task(PRUNE)
+
+
+def enqueue_attribution() -> None:
+    """Queue what a re-attribution had no time for; two of them do not overlap."""
+    async_task(REATTRIBUTE)
 
 
 def note_begun() -> None:

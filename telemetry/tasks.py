@@ -13,11 +13,17 @@ from telemetry import leases, reattribution, retention, transcript_blobs
 from telemetry.erasure import finish_erasures, is_unfinished
 from telemetry.models import Heartbeat, PendingChange
 from telemetry.processing import Budget, catch_up, mirror_problem, process_due
-from telemetry.task_queue import enqueue_processing, enqueue_pruning, note_begun
+from telemetry.task_queue import (
+    enqueue_attribution,
+    enqueue_processing,
+    enqueue_pruning,
+    note_begun,
+)
 
 BUDGET = Budget(usage=25, others=15, rollups=15, mirror=20)
 """Together well under the worker's 120 s, as each step still ends what it has begun."""
 
+REATTRIBUTE_SECONDS = 45.0
 PRUNE_SECONDS = 60.0
 ORPHAN_AGE = timedelta(days=1)
 """Longer than any upload takes."""
@@ -45,14 +51,16 @@ def refresh_rollups_and_mirror() -> dict[str, Any]:
 
 
 def reattribute() -> dict[str, Any]:
-    """Attribute stored events anew when the catalogue changed, and show it."""
+    """Attribute stored events anew when the catalogue changed, in pieces, and show it."""
     try:
-        report = reattribution.reattribute_due(now=timezone.now())
+        report = reattribution.reattribute_due(now=timezone.now(), seconds=REATTRIBUTE_SECONDS)
     except leases.LeaseTaken:
         return {"busy": True}
     if report is None:
         return {}
     catch_up(budget=BUDGET, now=timezone.now())
+    if report.left:
+        enqueue_attribution()
     return report._asdict()
 
 

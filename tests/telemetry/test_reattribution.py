@@ -203,7 +203,7 @@ def test_doing_it_again_changes_nothing(session: Session) -> None:
     register("other/ledger", now=NOON - DAY)
     assert reattribute(now=NOON).events == 2
     PendingChange.objects.all().delete()
-    assert reattribute(now=NOON) == (0, 0, 0, 0)
+    assert reattribute(now=NOON) == (0, 0, 0, 0, False)
     assert not PendingChange.objects.exists()
 
 
@@ -244,7 +244,7 @@ def test_only_touched_days_of_touched_sessions_are_queued(session: Session) -> N
     )
     register()
     report = reattribute(now=NOON)
-    assert report == (2, 1, 1, 0)
+    assert report == (2, 1, 1, 0, False)
     assert pending("rollups", "day") == ["2026-09-11"]
     assert pending("mirror", "session") == [str(session.pk)]
 
@@ -313,7 +313,7 @@ def test_small_batches_give_the_same(session: Session) -> None:
     sessions = [session, *(make_session(session.user, f"more-{n}") for n in range(4))]
     events = [add_skill(each) for each in sessions]
     register()
-    assert reattribute(now=NOON, batch=2) == (5, 5, 1, 0)
+    assert reattribute(now=NOON, batch=2) == (5, 5, 1, 0, False)
     assert {attribution_of(event)[1] for event in events} == {"till/ledger"}
 
 
@@ -339,6 +339,39 @@ def test_a_newer_builtin_list_is_due_by_itself(session: Session) -> None:
     report = reattribute_due(now=NOON)
     assert report is not None
     assert report.events == 1
+
+
+def test_what_is_left_when_time_is_up_is_done_by_the_next_call(session: Session) -> None:
+    sessions = [session, *(make_session(session.user, f"more-{n}") for n in range(3))]
+    events = [add_skill(each) for each in sessions]
+    register()
+    reports = [reattribute_due(now=NOON, batch=1, seconds=0) for _ in sessions]
+    assert reports == [(1, 1, 1, 0, True)] * 3 + [(1, 1, 1, 0, False)]
+    assert {attribution_of(event)[1] for event in events} == {"till/ledger"}
+    assert reattribute_due(now=NOON) is None
+
+
+def test_it_begins_anew_when_the_catalogue_changes_meanwhile(session: Session) -> None:
+    first, second = add_skill(session), add_skill(make_session(session.user, "two"))
+    register()
+    assert reattribute_due(now=NOON, batch=1, seconds=0)
+    retire_plugin(source=Source.CURATED, ref_id="till/ledger", now=NOON - 2 * DAY)
+    register("other/ledger")
+    reports = [reattribute_due(now=NOON, batch=1, seconds=0) for _ in range(2)]
+    assert [report.left for report in reports if report] == [True, False]
+    assert [attribution_of(event)[1] for event in (first, second)] == ["other/ledger"] * 2
+    assert reattribute_due(now=NOON) is None
+
+
+def test_what_is_marked_behind_it_is_done_by_another_walk(session: Session) -> None:
+    add_skill(make_session(session.user, "two"))
+    register()
+    assert reattribute_due(now=NOON, batch=1, seconds=0)
+    late = add_skill(session)  # stored by a worker that still had the old catalogue
+    PendingChange.objects.create(consumer="attribution", kind="all")
+    while reattribute_due(now=NOON, batch=1, seconds=0):
+        pass
+    assert attribution_of(late)[1] == "till/ledger"
 
 
 def test_two_processes_do_not_do_it_together(session: Session) -> None:

@@ -140,7 +140,7 @@ def test_only_what_changed_is_written_and_marked(session: Session) -> None:
     with CaptureQueriesContext(
         connection,
     ) as queries:
-        assert reattribute(now=NOON) == (0, 0, 0, 0)
+        assert reattribute(now=NOON) == (0, 0, 0, 0, False)
     assert not [one for one in queries if one["sql"].startswith("UPDATE usage_")]
 
 

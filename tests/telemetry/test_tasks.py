@@ -11,7 +11,7 @@ from django_q.models import OrmQ
 from pytest_django.fixtures import Settings
 
 from accounts.models import AuditEvent, User
-from telemetry import erasure, leases, mirror, processing, task_queue, tasks
+from telemetry import erasure, leases, mirror, processing, reattribution, task_queue, tasks
 from telemetry.models import (
     Heartbeat,
     PendingChange,
@@ -218,6 +218,20 @@ def test_a_changed_catalogue_is_worked_off(ada: User) -> None:
     with leases.lease("attribution", ttl=timedelta(minutes=1)):
         PendingChange.objects.create(consumer="attribution", kind="all")
         assert tasks.reattribute() == {"busy": True}
+
+
+def test_a_re_attribution_that_runs_out_of_time_queues_the_rest(
+    ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "REATTRIBUTE_SECONDS", 0.0)
+    monkeypatch.setattr(reattribution, "BATCH", 1)
+    for name in ("one", "two"):
+        store_session(ada, name, 1)
+    tasks.process_sessions()
+
+    assert tasks.reattribute()["left"]
+    assert queued()[-1] == task_queue.REATTRIBUTE
+    assert not tasks.reattribute()["left"]
 
 
 def test_pruning_follows_the_settings_and_goes_on_when_time_is_up(
