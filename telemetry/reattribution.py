@@ -149,7 +149,7 @@ class _Walk:
                 self.held.check()
             pruned = Watermark.pruned_days()
             scope = (first, last, _begin_of(pruned.get(Watermark.EVENTS)))
-            count, touched = _apply(sql, named, scope)
+            count, touched = _apply(sql, named, scope, kept_from=pruned.get(Watermark.FACTS))
             answers, elsewhere = _apply_to_responses(sql, around, ever)
             _announce(touched, elsewhere)
         self.events += count
@@ -244,18 +244,22 @@ def _spans(
         yield 1, since, until, attribution
 
 
-def _apply(sql: Statements, changes: list[Change], scope: Sequence[Any]) -> tuple[int, Touched]:
+def _apply(
+    sql: Statements, changes: list[Change], scope: Sequence[Any], *, kept_from: date | None
+) -> tuple[int, Touched]:
     """Write the changes of events within the scope and what is summed from them.
 
-    To be called in a transaction. Returns how many events changed, and where.
+    Contributions to days before `kept_from` are pruned, and stay so. To be called in a
+    transaction. Returns how many events changed, and where.
     """
     with connection.cursor() as cursor:
         count, touched = _rewrite(cursor, sql.events, changes, scope)
         if count:
             cursor.execute(sql.update_invocations)
             days = {(session, day) for session, day in touched if day is not None}
-            if days:
-                _sum_again(sql, cursor, days, scope)
+            kept = {one for one in days if kept_from is None or one[1] >= kept_from}
+            if kept:
+                _sum_again(sql, cursor, kept, scope)
     return count, touched
 
 

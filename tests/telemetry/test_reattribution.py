@@ -374,6 +374,15 @@ def test_what_is_marked_behind_it_is_done_by_another_walk(session: Session) -> N
     assert attribution_of(late)[1] == "till/ledger"
 
 
+def test_contributions_that_were_pruned_stay_away(session: Session) -> None:
+    old, young = add_skill(session, at=NOON - 40 * DAY), add_skill(session)
+    Watermark.objects.create(name=Watermark.FACTS, day=TODAY - 31 * DAY, updated_at=NOON)
+    register(now=NOON - 50 * DAY)
+    reattribute(now=NOON)
+    assert {attribution_of(event)[1] for event in (old, young)} == {"till/ledger"}
+    assert contributions("day", "ref_id") == [(TODAY, "till/ledger")]
+
+
 def test_two_processes_do_not_do_it_together(session: Session) -> None:
     register()
     assert take("attribution", ttl=DAY)
