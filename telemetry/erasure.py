@@ -37,7 +37,12 @@ logger = logging.getLogger(__name__)
 
 CONSUMER = "erasure"
 PERSON = "person"
+SHOW = "show"
 SCRUB = "scrub"
+SCRUBBING = "scrubbing"
+"""A scrub that was begun; where it stays, the process was ended before the database was
+rewritten, and would be again: the worker leaves it to the command, which has all the time."""
+
 LEASE = timedelta(minutes=10)
 BATCH = 50
 
@@ -172,7 +177,8 @@ def is_unfinished() -> bool:
 def finish_erasures(*, now: datetime, budget: timedelta | None = None) -> list[str]:
     """End what erasures have begun; returns what could not be ended, in words.
 
-    `budget` limits the stored objects, the rollups and the mirror, each. Raises LeaseTaken while another process does this.
+    `budget` limits the stored objects, the rollups and the mirror, each. Raises LeaseTaken while
+    another process does this.
     """
     unfinished: list[str] = []
     with leases.lease("erasure", ttl=LEASE) as held:
@@ -180,17 +186,42 @@ def finish_erasures(*, now: datetime, budget: timedelta | None = None) -> list[s
         for mark in marks:
             if mark.kind == PERSON:
                 _erase_person(int(mark.key), held, now=now)
+                mark.delete()
         transcript_blobs.delete_doomed(budget=budget)
         if DoomedBlob.objects.exists():
             unfinished.append("stored objects could not be deleted")
-        unfinished += _show(now=now, budget=budget)
+        hidden = list(_show(now=now, budget=budget))
+        if not hidden:
+            _done(mark for mark in marks if mark.kind == SHOW)
         held.renew()
-        if any(mark.kind == SCRUB for mark in marks):
-            problem = scrub_database()
-            unfinished += [problem] if problem else []
-        if not unfinished:
-            PendingChange.objects.filter(pk__in=[mark.pk for mark in marks]).delete()
+        scrubs = [mark for mark in marks if mark.kind in (SCRUB, SCRUBBING)]
+        unfinished += [*hidden, *_scrub(scrubs, again=budget is None)]
     return unfinished
+
+
+def _scrub(marks: list[PendingChange], *, again: bool) -> list[str]:
+    """Rewrite the database for marks that were not tried yet, with `again` for all; problems."""
+    tried = [mark for mark in marks if mark.kind == SCRUBBING]
+    wanted = marks if again else [mark for mark in marks if mark.kind == SCRUB]
+    pks = [mark.pk for mark in wanted]
+    problem = ""
+    if wanted:
+        PendingChange.objects.filter(pk__in=pks).update(kind=SCRUBBING)
+        problem = scrub_database()
+        if problem:
+            PendingChange.objects.filter(pk__in=pks).update(kind=SCRUB)
+        else:
+            _done(marks)  # those that were tried before as well: their rows went earlier
+    elif tried:
+        problem = (
+            "rewriting the database takes longer than the worker has: run the command "
+            "`usage_erase` once more for what was erased"
+        )
+    return [problem] if problem else []
+
+
+def _done(marks: Iterable[PendingChange]) -> None:
+    PendingChange.objects.filter(pk__in=[mark.pk for mark in marks]).delete()
 
 
 def _sessions(target: Target) -> QuerySet[Session]:
@@ -246,9 +277,10 @@ def _person_digests(user: User) -> set[str]:
 
 
 def _mark() -> None:
-    """What follows when the rows are gone; kept until it is done."""
+    """What follows when the rows are gone; each mark is kept until its own step is done."""
     PendingChange.objects.bulk_create(
         [
+            PendingChange(consumer=CONSUMER, kind=SHOW),
             PendingChange(consumer=CONSUMER, kind=SCRUB),
             PendingChange(consumer="mirror", kind="rebuild"),
         ]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 
@@ -344,6 +345,53 @@ def test_what_broke_off_is_ended_later(
     assert not erasure.is_unfinished()
     assert places_of(MARKER, *all_folders(mirror_folder)) == []
     assert not PendingChange.objects.exists()
+
+
+def test_the_database_is_not_rewritten_again_for_what_else_is_left(
+    ada: User, mirror_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = store_session(ada, "secret", 1)
+    process()
+    with monkeypatch.context() as broken:
+        broken.setattr(transcript_blobs, "delete_doomed", lambda *_, **__: 0)
+        assert run(ada, session.session_id).unfinished == ["stored objects could not be deleted"]
+        assert not PendingChange.objects.filter(consumer=erasure.CONSUMER).exists()
+        assert erasure.is_unfinished()
+        rewritten = file_of_the_database()
+        finish_erasures(now=NOW)
+        assert file_of_the_database() == rewritten
+
+    assert finish_erasures(now=NOW) == []
+    assert not erasure.is_unfinished()
+
+
+def file_of_the_database() -> int:
+    """What a rewritten database counts on: its schema cookie, or nothing to tell by."""
+    if connection.vendor != "sqlite":
+        return 0
+    with connection.cursor() as cursor:
+        return int(cursor.execute("PRAGMA schema_version").fetchone()[0])
+
+
+def test_a_rewrite_that_the_worker_has_no_time_for_is_left_to_the_command(
+    ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = store_session(ada, "secret", 1)
+    process()
+    with monkeypatch.context() as broken:
+
+        def killed() -> str:
+            raise SystemExit("time-out")
+
+        broken.setattr(erasure, "scrub_database", killed)
+        with pytest.raises(SystemExit):
+            run(ada, session.session_id)
+        (problem,) = finish_erasures(now=NOW, budget=timedelta(seconds=15))
+        assert "usage_erase" in problem
+        assert erasure.is_unfinished()
+
+    call_command("usage_erase", "--session", session.session_id, "--yes", stdout=StringIO())
+    assert not erasure.is_unfinished()
 
 
 def test_a_person_half_erased_is_ended_later(ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
