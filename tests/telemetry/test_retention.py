@@ -13,6 +13,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.core.management import call_command
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django_q.models import Task
 from pytest_django.fixtures import Settings
 
@@ -294,6 +295,29 @@ def test_a_transcript_goes_by_its_last_line(ada: User) -> None:
     process()
 
     assert old_transcripts(before=TODAY - timedelta(days=30)) == []
+
+
+def test_a_batch_is_looked_at_alone_but_for_what_shares_its_files(ada: User) -> None:
+    old, young, third = (session_of(name) for name in ("old", "young", "third"))
+    chained = [*turns(old, days_ago(90)), *turns(young, days_ago(5))]
+    store(ada, "old", chained, file="both.jsonl")
+    store(ada, "old", [*turns(old, days_ago(88)), *turns(third, days_ago(80))], file="two.jsonl")
+    alone = store_session(ada, "alone", 90)
+    process()
+    pks = dict(Session.objects.values_list("session_id", "pk"))
+    month = TODAY - timedelta(days=30)
+
+    def among(*session_ids: str) -> list[int]:
+        return old_transcripts(before=month, among=[pks[one] for one in session_ids])
+
+    assert old_transcripts(before=month) == [alone.pk]
+    assert among(alone.session_id, third) == [alone.pk]
+    assert among(old) == among(third) == []
+    assert old_transcripts(before=TODAY, among=[pks[third]]) == [pks[third]]
+    with CaptureQueriesContext(connection) as few:
+        among(alone.session_id)
+    of_all = [one["sql"] for one in few if " IN " not in one["sql"]]
+    assert of_all == []
 
 
 def test_what_nobody_has_read_yet_is_kept(ada: User) -> None:
