@@ -18,7 +18,7 @@ from telemetry.skill_paths import path_agrees
 from telemetry.summaries import Facts, Lineage, lineage_of, summarise
 from telemetry.taxonomy import EventKind, ItemKind, Outcome
 
-USAGE_PROCESSOR_VERSION = 2
+USAGE_PROCESSOR_VERSION = 1
 
 MCP_PREFIX = "mcp__"
 NO_DAY = "1970-01-01"
