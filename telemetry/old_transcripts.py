@@ -75,7 +75,7 @@ def _with_those_sharing_files(pks: Collection[int]) -> set[int]:
     while new:
         around |= new
         files = SessionFile.objects.filter(session__in=new).values("file")
-        sharing = SessionFile.objects.filter(file__in=files).values_list("session", flat=True)
+        sharing = SessionFile.objects.filter(file__in=files).values_list("session_id", flat=True)
         new = set(sharing) - around
     return around
 
