@@ -288,13 +288,15 @@ def _mark() -> None:
 
 
 def _show(*, now: datetime, budget: timedelta | None) -> Iterable[str]:
-    """Figures and mirror without what was erased; what could not be done."""
+    """Figures and mirror without what was erased, when whoever is at them has ended; what could
+    not be done."""
     try:
-        rollups.refresh(now=now, budget=budget)
+        leases.patiently(lambda: rollups.refresh(now=now, budget=budget))
     except leases.LeaseTaken:
         yield "another process recomputes the figures right now"
     try:
-        if not mirror.sync(now=now, budget=budget).complete:
+        report = leases.patiently(lambda: mirror.sync(now=now, budget=budget), mirror.MirrorBusy)
+        if not report.complete:
             yield "the mirror is not rebuilt yet"
     except mirror.MirrorBusy:
         yield "another process writes the mirror right now"

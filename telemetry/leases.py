@@ -7,11 +7,12 @@ successor. A holder that died gives the lease back by the clock, and at once to 
 """
 
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from django.db import connection, transaction
 from django.db.models import F
@@ -20,7 +21,11 @@ from accounts.errors import AgnesError
 from telemetry.claimants import is_gone, this_claimant
 from telemetry.models import Lease
 
+PATIENCE = 10.0
+"""Seconds to wait for another process that brings rollups or mirror up to date."""
+
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+Result = TypeVar("Result")
 
 
 class LeaseTaken(AgnesError):
@@ -144,3 +149,15 @@ def lease(
         yield held
     finally:
         held.release()
+
+
+def patiently(work: Callable[[], Result], busy: type[Exception] = LeaseTaken) -> Result:
+    """Do the work when whoever is at it has ended; raises `busy` when that takes too long."""
+    ends = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return work()
+        except busy:
+            if time.monotonic() >= ends:
+                raise
+        time.sleep(0.2)

@@ -4,11 +4,9 @@ The function behind the queue's task, the command and the API.
 """
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.http import HttpRequest
@@ -17,7 +15,7 @@ from accounts import audit
 from accounts.models import AuditEvent, User
 from telemetry import mirror, rollups
 from telemetry.due_sessions import quarantined, retry_failed
-from telemetry.leases import LeaseTaken
+from telemetry.leases import LeaseTaken, patiently, utc_now
 from telemetry.models import Heartbeat, PendingChange
 from telemetry.processors import PROCESSORS, by_name
 from telemetry.processors.base import Processor
@@ -28,9 +26,6 @@ logger = logging.getLogger(__name__)
 MIRROR_HEARTBEAT = "mirror"
 URGENT = "usage"
 """What figures are made of; the other processors wait until these are shown."""
-
-PATIENCE = 10.0
-"""Seconds to wait for another process that brings rollups or mirror up to date."""
 
 Progress = Callable[[RunReport], None]
 
@@ -75,10 +70,6 @@ class Processed:
         self.failed += report.failed
         self.skipped += report.skipped
         self.left = self.left or report.left
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 def process_due(
@@ -163,7 +154,7 @@ def catch_up(*, budget: Budget | None = None, now: datetime) -> CaughtUp:
     shown = CaughtUp()
     allowed = _delta(budget.rollups)
     try:
-        shown.days = _patiently(lambda: rollups.refresh(now=now, budget=allowed), LeaseTaken)
+        shown.days = patiently(lambda: rollups.refresh(now=now, budget=allowed))
     except LeaseTaken:
         shown.left = True
     shown.left = shown.left or PendingChange.objects.filter(consumer=rollups.CONSUMER).exists()
@@ -179,7 +170,7 @@ def mirror_problem() -> str:
 
 def _sync_mirror(shown: CaughtUp, allowed: timedelta | None, *, now: datetime) -> None:
     try:
-        report = _patiently(lambda: mirror.sync(now=now, budget=allowed), mirror.MirrorBusy)
+        report = patiently(lambda: mirror.sync(now=now, budget=allowed), mirror.MirrorBusy)
     except mirror.MirrorBusy:
         shown.left = True
         return
@@ -200,18 +191,6 @@ def _note_mirror(problem: str, *, now: datetime) -> None:
         Heartbeat.objects.update_or_create(
             name=MIRROR_HEARTBEAT, defaults={"beat_at": now, "details": {"problem": problem}}
         )
-
-
-def _patiently(work: Callable[[], Any], busy: type[Exception]) -> Any:
-    """Do the work when whoever is at it has ended; raises `busy` when that takes too long."""
-    ends = time.monotonic() + PATIENCE
-    while True:
-        try:
-            return work()
-        except busy:
-            if time.monotonic() >= ends:
-                raise
-        time.sleep(0.2)
 
 
 def _delta(seconds: float | None) -> timedelta | None:

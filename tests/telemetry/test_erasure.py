@@ -15,7 +15,7 @@ from pytest_django.fixtures import Settings
 
 from accounts.models import AuditEvent, User
 from benchmarks.transcript_lines import Line, encode, forked
-from telemetry import erasure, mirror, refusals, transcript_blobs
+from telemetry import erasure, leases, mirror, refusals, transcript_blobs
 from telemetry.erasure import ErasurePlan, NothingToErase, Target, erase, finish_erasures, lift
 from telemetry.models import (
     DoomedBlob,
@@ -500,3 +500,26 @@ def test_sessions_due_again_are_seen_by_the_worker(ada: User, bob: User) -> None
     state = ProcessorState.objects.get(processor="usage", session__user=bob)
     assert (state.status, state.due_at) == ("due", NOW)
     assert ProcessorState.objects.get(processor="verification").status == "done"
+
+
+def test_it_waits_for_whoever_recomputes_the_figures(ada: User) -> None:
+    session = store_session(ada, "secret", 1)
+    process()
+    held = leases.take("rollups", ttl=timedelta(seconds=1))
+    assert held
+
+    plan = run(ada, session.session_id)
+
+    assert plan.unfinished == []
+    assert not UsageSessionSummary.objects.exists()
+
+
+def test_it_does_not_wait_for_ever(ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leases, "PATIENCE", 0.0)
+    session = store_session(ada, "secret", 1)
+    process()
+    with leases.lease("rollups", ttl=timedelta(minutes=1)):
+        assert run(ada, session.session_id).unfinished == [
+            "another process recomputes the figures right now"
+        ]
+    assert finish_erasures(now=NOW) == []

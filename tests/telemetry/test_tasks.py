@@ -175,7 +175,7 @@ def test_a_broken_mirror_fails_no_task_and_shows_in_the_heartbeat(
 def test_a_mirror_that_another_process_writes_is_left_to_it(
     ada: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(processing, "PATIENCE", 0.0)
+    monkeypatch.setattr(leases, "PATIENCE", 0.0)
     store_session(ada, "one", 1)
     with leases.lease("mirror", ttl=timedelta(minutes=1)):
         assert tasks.process_sessions()["left"]
