@@ -5,6 +5,7 @@ import subprocess
 import sys
 from datetime import timedelta
 
+import psutil
 import pytest
 
 from accounts.models import User
@@ -148,15 +149,42 @@ def test_a_living_workers_and_another_hosts_sessions_stay_claimed(
 
 
 def test_only_an_ended_process_of_this_host_is_gone() -> None:
-    host, pid, started = this_claimant().rsplit(":", 2)
+    host, pid, mark = this_claimant().rsplit(":", 2)
 
     assert not is_gone(this_claimant())
-    assert is_gone(f"{host}:{pid}:{int(started) - 5_000}")
+    assert is_gone(f"{host}:{pid}:{mark}0")
     assert not is_gone(f"elsewhere:{pid}:1")
-    assert not is_gone("")
-    assert not is_gone(f"{host}:x:y")
     assert claimants.this_host() == host
     assert pid == str(os.getpid())
+    ended = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    claimant = claimants.claimant_of(ended.pid)
+    assert not is_gone(claimant)
+    ended.communicate(b"\n")
+    assert is_gone(claimant)
+
+
+@pytest.mark.parametrize("mark", ["", "x", "x:y", "1-x", "-", "-1", "v2-boot-12", "\u0662"])
+def test_a_process_marked_in_an_unknown_way_is_not_gone(mark: str) -> None:
+    for pid in (os.getpid(), 2**22 + 1):
+        assert not is_gone(f"{this_host()}:{pid}:{mark}")
+    assert not is_gone("")
+    assert not is_gone(f"{this_host()}:x:1")
+
+
+def test_setting_the_clock_ends_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    claimant = this_claimant()
+    started = psutil.Process().create_time()
+    # psutil computes the time of a start from the wall clock.
+    monkeypatch.setattr(psutil.Process, "create_time", lambda _: started + 3600)
+
+    assert not is_gone(claimant)
+
+
+def test_where_only_the_time_of_a_start_is_known_a_small_step_ends_no_process() -> None:
+    started = int(psutil.Process().create_time() * 1000)
+
+    assert not is_gone(f"{this_host()}:{os.getpid()}:{started - 2_000}")
+    assert is_gone(f"{this_host()}:{os.getpid()}:{started - 60_000}")
 
 
 def test_a_failure_waits_longer_each_time_and_ends_in_quarantine(sessions: list[Session]) -> None:
