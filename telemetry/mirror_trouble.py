@@ -47,9 +47,9 @@ def find_trouble(*, now: datetime) -> Trouble | None:
     problem = mirror.published_problem()
     published = published_at()
     if published is None:
-        return Trouble("There is no mirror, so pages and exports have no figures.")
+        return Trouble("There is no mirror to read figures from.")
     if problem is not None:
-        return Trouble(f"The mirror is broken, so pages and exports have no figures: {problem}", "")
+        return Trouble(f"The mirror is broken: {problem}", "")
     failed = _failure(since=published)
     if failed:
         return Trouble(f"The mirror could not be brought up to date: {failed}.")
