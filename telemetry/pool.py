@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context
 from typing import Any
+
+from telemetry.processes import start_processes
 
 AHEAD = 16
 """Jobs handed over beyond those being worked on, so that a long one does not keep all waiting."""
@@ -59,7 +60,7 @@ class Pool:
 
     def _submit(self, function: Callable[[Any], Any], job: Any) -> Future[Any]:
         if self._executor is None:
-            self._executor = _executor(self.processes)
+            self._executor = start_processes(self.processes, begin=_start_django)
         try:
             return self._executor.submit(function, job)
         except BrokenProcessPool as error:  # a process died while nobody was waiting
@@ -68,7 +69,7 @@ class Pool:
             return broken
 
     def _alone(self, function: Callable[[Any], Any], job: Any) -> Any:
-        with _executor(1) as executor:
+        with start_processes(1, begin=_start_django) as executor:
             try:
                 return executor.submit(function, job).result()
             except Exception as error:
@@ -104,19 +105,11 @@ def worker_pool(processes: int) -> Iterator[Pool | Here]:
         pool.close()
 
 
-def _executor(processes: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(
-        processes, mp_context=get_context("forkserver"), initializer=_start_process
-    )
-
-
-def _start_process() -> None:
+def _start_django() -> None:
     import gc
-    import signal
 
     import django
 
     # What a job makes is freed by counting references; the collector would only look through it.
     gc.disable()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     django.setup()

@@ -3,16 +3,13 @@
 Plain Python: a process of the pool loads neither Django nor a database.
 """
 
-import multiprocessing
-import os
-import signal
-import threading
 import zipfile
 import zlib
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 
 from telemetry.preparation import Content, ContentChanged, Known, Prepared, prepare
+from telemetry.processes import start_processes
 
 WORTH_PROCESSES = 8 * 1024**2
 """Starting processes takes as long as preparing this many bytes in the one that is there."""
@@ -64,12 +61,7 @@ class Preparers:
         """So many bytes are coming; the pool is started when it is worth it."""
         self._bytes += size
         if self.processes > 1 and self._bytes > WORTH_PROCESSES and not self._pool:
-            # Spawned, since a forked process would share the database's connection.
-            self._pool = ProcessPoolExecutor(
-                self.processes,
-                mp_context=multiprocessing.get_context("spawn"),
-                initializer=_live_with_parent,
-            )
+            self._pool = start_processes(self.processes)
 
     def submit(self, tasks: list[Task]) -> "Future[list[Prepared | str]]":
         if self._pool:
@@ -77,16 +69,3 @@ class Preparers:
         future: Future[list[Prepared | str]] = Future()
         future.set_result(prepare_all(tasks, self.folder))
         return future
-
-
-def _live_with_parent() -> None:
-    """A killed importer leaves no processes behind; Ctrl-C is the importer's to handle."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        if parent:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

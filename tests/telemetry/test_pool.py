@@ -2,12 +2,16 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
+import psutil
 import pytest
+from django.conf import settings
 
 from telemetry.pool import Here, worker_pool
 
@@ -95,3 +99,46 @@ def test_one_process_is_this_one() -> None:
 
     mapped: Callable[..., Iterator[tuple[int, int]]] = Here().map
     assert [pid for _, pid in mapped([(0, 0)], here)] == [os.getpid()]
+
+
+PARENTS = {
+    "those that read": """
+from telemetry.pool import Pool
+from tests.telemetry.test_pool import slow_first
+pool = Pool(2)
+list(pool.map([(one, one) for one in range(8)], slow_first))
+""",
+    "those that prepare": """
+from telemetry.preparation import BytesContent
+from telemetry.preparers import WORTH_PROCESSES, Preparers
+preparers = Preparers(2, folder="")
+preparers.expect(WORTH_PROCESSES + 1)
+for job in [preparers.submit([(BytesContent(b""), "a.jsonl", ())]) for _ in range(8)]:
+    job.result()
+""",
+}
+
+
+@pytest.mark.parametrize("kind", PARENTS)
+def test_no_process_outlives_a_killed_parent(kind: str) -> None:
+    script = f"{PARENTS[kind]}\nprint('ready', flush=True)\ninput()"
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "agnes_project.settings"},
+        cwd=settings.BASE_DIR,
+    ) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"ready\n"
+        children = psutil.Process(parent.pid).children(recursive=True)
+        parent.kill()
+        parent.wait()
+
+    _, alive = psutil.wait_procs(children, timeout=15)
+    # A process without a parent stays a zombie where nobody reaps it.
+    left = [one for one in alive if one.status() != psutil.STATUS_ZOMBIE]
+    for one in left:
+        one.kill()
+    assert len(children) >= 3
+    assert left == []
