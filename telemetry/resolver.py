@@ -67,18 +67,15 @@ class Resolver:
             self._bare.setdefault((row.kind, bare), []).append(row)
 
     @classmethod
-    def load(cls, previous: Self | None = None) -> Self:
+    def load(cls) -> Self:
         """From the attribution tables, one query each and one each to tell the version.
 
-        `previous` is given back when it is still up to date. Who stores what a resolver said
-        compares `version` with `attribution.catalogue_version()` in the storing transaction and
-        calls `attribution.queue_reattribution` when they differ.
+        Who stores what a resolver said compares `version` with `attribution.catalogue_version()`
+        afterwards and queues re-attribution when they differ.
         """
         from telemetry import attribution  # needs Django, which the rest of this file does not
 
         version = attribution.catalogue_version()
-        if previous is not None and previous.version == version:
-            return previous
         return cls(attribution.catalogue_rows(), version)
 
     def resolve(

@@ -15,6 +15,7 @@ from django.db import connection, transaction
 from django.db.models import Model
 
 from telemetry import leases
+from telemetry.events import NO_DAY
 from telemetry.models import (
     PendingChange,
     UsageFormatDrift,
@@ -22,9 +23,6 @@ from telemetry.models import (
     UsageMarketplaceItemDaily,
     UsageMarketplaceItemWindow,
     UsagePluginDaily,
-    UsageSessionDaily,
-    UsageSessionDriftDaily,
-    UsageSessionHookDaily,
     UsageToolDaily,
     UsageUserDaily,
     Watermark,
@@ -40,14 +38,13 @@ BUDGET = timedelta(seconds=60)
 DAYS_AT_ONCE = 5
 DELETE_AT_ONCE = 500
 # Lines without a time are counted under this day, which no retention prunes.
-UNDATED = date(1970, 1, 1)
+UNDATED = date.fromisoformat(NO_DAY)
 # Before it contributions are gone; written by retention.
-PRUNED = "facts_pruned_before"
+PRUNED = Watermark.FACTS
 # The day for which the windows stand; missing when an invocation changed since.
 WINDOWS = "item_windows"
 PERIODS = {"last_7d": 7, "last_30d": 30}
 
-FACTS = (UsageSessionDaily, UsageSessionHookDaily, UsageSessionDriftDaily)
 # What counts as use of a marketplace item, for every figure of items and plugins.
 INVOKED = "ref_id IS NOT NULL AND invocations > 0"
 
@@ -123,8 +120,6 @@ DAILY: dict[type[Model], tuple[str, str]] = {
     ),
 }
 
-ALL_DAILY: tuple[type[Model], ...] = (*FACTS, *DAILY)
-
 # Sums add up over days, people do not: they are counted anew over the whole window.
 WINDOW_SQL = """
     INSERT INTO usage_marketplace_item_window
@@ -177,19 +172,6 @@ def refresh(*, now: datetime, budget: timedelta | None = BUDGET) -> int:
         if not _windows_stand_for(today):
             _refresh_windows(now=now, held=held)
     return done
-
-
-def rebuild_all(*, now: datetime) -> int:
-    """Recomputes every day whose contributions are still there. Returns the number of days."""
-    days: set[date] = set()
-    for model in ALL_DAILY:
-        days.update(model._default_manager.order_by().values_list("day", flat=True).distinct())
-    with transaction.atomic():
-        PendingChange.objects.bulk_create(
-            PendingChange(consumer=CONSUMER, kind="day", key=day.isoformat()) for day in days
-        )
-        Watermark.objects.filter(name=WINDOWS).delete()
-    return refresh(now=now, budget=None)
 
 
 def _marks() -> dict[date, list[int]]:

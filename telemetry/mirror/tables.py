@@ -9,6 +9,7 @@ from functools import cached_property
 from django.contrib.auth import get_user_model
 from django.db import models
 
+from telemetry.events import NO_DAY
 from telemetry.models import (
     AttributionAgent,
     AttributionCommand,
@@ -35,7 +36,7 @@ LAYOUT = 1
 META = "mirror_meta"
 PEOPLE = "usage_people"
 # What lines without a time are counted under.
-UNDATED = date(1970, 1, 1)
+UNDATED = date.fromisoformat(NO_DAY)
 
 # In which order these tables' columns stand, in the mirror and in every export: the contract's
 # first, LAST_COLUMN last, and between them all others, as in the model.

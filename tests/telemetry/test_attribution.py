@@ -194,14 +194,6 @@ def test_what_the_callers_transaction_takes_back_is_gone() -> None:
     assert not PendingChange.objects.exists()
 
 
-def test_a_resolver_that_is_up_to_date_is_kept() -> None:
-    explode()
-    resolver = Resolver.load()
-    assert Resolver.load(resolver) is resolver
-    explode(MAY, skills=[])
-    assert Resolver.load(resolver) is not resolver
-
-
 def test_loading_costs_two_queries_a_table(django_assert_num_queries: Any) -> None:
     explode()
     with django_assert_num_queries(10):

@@ -19,7 +19,7 @@ from pytest_django.fixtures import Settings
 
 from accounts.models import AuditEvent, User
 from benchmarks.transcript_lines import Thread, answer, encode, prompt, tool_use
-from telemetry import leases, mirror, retention, rollups
+from telemetry import leases, mirror, retention
 from telemetry.due_sessions import forget_processed
 from telemetry.models import (
     DoomedBlob,
@@ -57,6 +57,7 @@ from tests.telemetry.processed_sessions import (
     turns,
 )
 from tests.telemetry.transcript_lines import session_of
+from tests.telemetry.usage_rows import recompute_all
 
 pytestmark = pytest.mark.django_db
 committing = pytest.mark.django_db(transaction=True)
@@ -120,7 +121,7 @@ def test_figures_of_pruned_days_stay_as_they_were(ada: User) -> None:
     before = figures()
 
     run(Retention(events=30, responses=30))
-    rollups.rebuild_all(now=NOW)
+    recompute_all(NOW)
 
     assert figures() == before
     assert UsageEvent.objects.count() == UsageResponse.objects.count() == 2

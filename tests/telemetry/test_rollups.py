@@ -21,7 +21,14 @@ from telemetry.models import (
     Watermark,
 )
 from tests.reference import rollups_twin as twin
-from tests.telemetry.usage_rows import make_session, make_user, mark, random_contributions
+from tests.telemetry import usage_rows
+from tests.telemetry.usage_rows import (
+    make_session,
+    make_user,
+    mark,
+    random_contributions,
+    recompute_all,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -99,7 +106,7 @@ def test_a_session_taken_away_is_subtracted_everywhere(seed: int, sessions: list
     random_contributions(seed, DAYS, sessions)
     mark_days(DAYS)
     rollups.refresh(now=NOW)
-    for model in rollups.FACTS:
+    for model in usage_rows.FACTS:
         model._default_manager.filter(session_row=sessions[0]).delete()
     mark_days(DAYS)
     rollups.refresh(now=NOW)
@@ -174,7 +181,7 @@ def test_a_day_whose_facts_were_pruned_keeps_its_figures(sessions: list[Session]
     Watermark.objects.create(name=rollups.PRUNED, day=closed, updated_at=NOW)
     mark_days(DAYS)
     rollups.refresh(now=NOW)
-    rollups.rebuild_all(now=NOW)
+    recompute_all(NOW)
     after = UsageUserDaily.objects.filter(day__lt=closed).exclude(day=rollups.UNDATED)
     assert [row for row in before if row["day"] != rollups.UNDATED] == list(
         after.order_by("pk").values()
@@ -190,7 +197,7 @@ def test_rebuilding_makes_everything_again(sessions: list[Session]) -> None:
         error_count=0, rejected_count=0, interrupted_count=0, distinct_users=1,
         distinct_sessions=1,
     )  # fmt: skip
-    rollups.rebuild_all(now=NOW)
+    recompute_all(NOW)
     assert_equal_to_twin()
 
 

@@ -3,7 +3,10 @@
 import random
 from datetime import UTC, date, datetime, timedelta
 
+from django.db.models import Model
+
 from accounts.models import User
+from telemetry import rollups
 from telemetry.models import (
     PendingChange,
     Session,
@@ -13,9 +16,12 @@ from telemetry.models import (
     UsageSessionDriftDaily,
     UsageSessionHookDaily,
     UsageSessionSummary,
+    Watermark,
 )
 
 START = datetime(2026, 5, 1, 8, 30, tzinfo=UTC)
+FACTS = (UsageSessionDaily, UsageSessionHookDaily, UsageSessionDriftDaily)
+BY_DAY: tuple[type[Model], ...] = (*FACTS, *rollups.DAILY)
 TOOLS = ["Bash", "Read", "Edit", "Skill"]
 
 
@@ -137,6 +143,17 @@ def fill_session(session: Session, events: int = 20) -> None:
 
 def mark(consumer: str, kind: str, key: object = "") -> None:
     PendingChange.objects.create(consumer=consumer, kind=kind, key=str(key))
+
+
+def recompute_all(now: datetime) -> None:
+    """Every day of which there is any row, and the windows."""
+    days: set[date] = set()
+    for model in BY_DAY:
+        days.update(model._default_manager.order_by().values_list("day", flat=True).distinct())
+    for day in days:
+        mark(rollups.CONSUMER, "day", day)
+    Watermark.objects.filter(name=rollups.WINDOWS).delete()
+    rollups.refresh(now=now, budget=None)
 
 
 def random_contributions(seed: int, days: list[date], sessions: list[Session]) -> None:
