@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from telemetry.models import ProcessorState
 
@@ -36,15 +36,15 @@ def forget_processed(processor: str, session_pks: Sequence[int], *, now: datetim
         )
 
 
-def retry_failed(processors: Collection[str], *, now: datetime) -> int:
-    """Make failed and quarantined sessions due again; returns how many."""
-    states = ProcessorState.objects.filter(
-        processor__in=processors,
+def retry_failed(states: QuerySet[ProcessorState], *, now: datetime) -> int:
+    """Make the failed and quarantined ones among these due again; returns how many."""
+    stuck = ProcessorState.objects.filter(
+        pk__in=states.values("pk"),
         status__in=[ProcessorState.Status.FAILED, ProcessorState.Status.QUARANTINED],
         # One that is being tried right now is left to whoever tries it.
         claimed_by="",
     )
-    return states.update(status=ProcessorState.Status.DUE, due_at=now, attempts=0, error="")
+    return stuck.update(status=ProcessorState.Status.DUE, due_at=now, attempts=0, error="")
 
 
 def due_count(processors: Collection[str], *, now: datetime) -> int:

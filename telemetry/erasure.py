@@ -31,7 +31,7 @@ from telemetry.models import (
 )
 from telemetry.removal import delete_files, remove_sessions
 from telemetry.revisions import lock_person
-from telemetry.tombstones import leave_tombstone, person_digest, session_digest
+from telemetry.tombstones import leave_tombstone, lift_standing, person_digest, session_digest
 
 logger = logging.getLogger(__name__)
 
@@ -151,8 +151,8 @@ def lift(target: Target, *, by: User | None, door: AuditEvent.Door, now: datetim
         kind = Tombstone.Kind.SESSION
         digests = {session_digest(pk, target.session) for pk in pks}
     with transaction.atomic():
-        standing = Tombstone.objects.filter(kind=kind, digest__in=digests, lifted_at=None)
-        lifted = standing.update(lifted_at=now)
+        named = Tombstone.objects.filter(kind=kind, digest__in=digests)
+        lifted = len(lift_standing(named, now=now))
         if not lifted:
             raise NoTombstone(
                 "Nothing of that name was erased.",

@@ -16,7 +16,7 @@ from accounts.models import AuditEvent, User
 from telemetry import mirror, rollups
 from telemetry.due_sessions import quarantined, retry_failed
 from telemetry.leases import LeaseTaken, patiently, utc_now
-from telemetry.models import Heartbeat, PendingChange
+from telemetry.models import Heartbeat, PendingChange, ProcessorState
 from telemetry.processors import PROCESSORS, by_name
 from telemetry.processors.base import Processor
 from telemetry.processors.runner import RunReport, run_until_idle
@@ -87,7 +87,8 @@ def process_due(
     """
     budget = budget or Budget()
     names = [processor.name for processor in processors]
-    done = Processed(retried=retry_failed(names, now=now()) if retry else 0)
+    states = ProcessorState.objects.filter(processor__in=names)
+    done = Processed(retried=retry_failed(states, now=now()) if retry else 0)
     before = quarantined(names)
     urgent = [processor for processor in processors if processor.name == URGENT]
     others = [processor for processor in processors if processor.name != URGENT]

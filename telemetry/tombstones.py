@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from django.db.models import QuerySet
 from django.utils.crypto import salted_hmac
 
 from telemetry.models import Tombstone
@@ -45,6 +46,13 @@ def leave_tombstone(kind: Tombstone.Kind, digest: str, *, now: datetime) -> None
     Tombstone.objects.update_or_create(
         kind=kind, digest=digest, defaults={"lifted_at": None}, create_defaults={"created_at": now}
     )
+
+
+def lift_standing(tombstones: QuerySet[Tombstone], *, now: datetime) -> list[Tombstone]:
+    """Lift those of the tombstones that stand, in the caller's transaction; returns them."""
+    standing = list(tombstones.filter(lifted_at=None).select_for_update())
+    Tombstone.objects.filter(pk__in=[one.pk for one in standing]).update(lifted_at=now)
+    return standing
 
 
 def _standing(kind: Tombstone.Kind, digests: Iterable[str]) -> set[str]:

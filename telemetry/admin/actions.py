@@ -8,7 +8,9 @@ from django.http import HttpRequest
 
 from accounts import audit
 from accounts.models import User
+from telemetry.due_sessions import retry_failed
 from telemetry.models import ProcessorState, Tombstone
+from telemetry.tombstones import lift_standing
 
 
 @transaction.atomic
@@ -23,13 +25,7 @@ def try_again(
 
     One that is being tried right now is left to whoever tries it.
     """
-    status = ProcessorState.Status
-    stuck = ProcessorState.objects.filter(
-        pk__in=states.values("pk"),
-        status__in=(status.FAILED, status.QUARANTINED),
-        claimed_by="",
-    )
-    due = stuck.update(status=status.DUE, due_at=now, attempts=0)
+    due = retry_failed(states, now=now)
     audit.record(
         action="usage.process",
         door=audit.Door.PAGE,
@@ -49,8 +45,7 @@ def lift_tombstones(
     request: HttpRequest | None = None,
 ) -> int:
     """Let uploads of what was erased in again; returns how many tombstones stood."""
-    standing = list(tombstones.filter(lifted_at=None).select_for_update())
-    Tombstone.objects.filter(pk__in=[one.pk for one in standing]).update(lifted_at=now)
+    standing = lift_standing(tombstones, now=now)
     for tombstone in standing:
         audit.record(
             action="usage.erase",

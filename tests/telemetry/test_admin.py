@@ -282,11 +282,13 @@ def test_failed_and_quarantined_sessions_are_tried_again(client: Client, ada: Us
         strict=True,
     ):
         ProcessorState.objects.filter(pk=state.pk).update(
-            status=status, claimed_by=claimed_by, attempts=5, due_at=None
+            status=status, claimed_by=claimed_by, attempts=5, due_at=None, error="x"
         )
     said = run_action(client, ProcessorState, "try_again", list(states))
     assert "2 will be tried again soon. 2 had not failed" in said
-    due = ProcessorState.objects.filter(status=Status.DUE, attempts=0, due_at__isnull=False)
+    due = ProcessorState.objects.filter(status=Status.DUE, attempts=0, error="").exclude(
+        due_at=None
+    )
     assert set(due) == set(states[:2])
     event = AuditEvent.objects.get(action="usage.process", actor=ada)
     assert event.details == {"retried": 2}
