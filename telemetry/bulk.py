@@ -1,6 +1,6 @@
 """Rows into tables by the thousand, the fast way of each database."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,6 +9,12 @@ from django.db import connection
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Row = Sequence[Any]
+
+
+def in_parts(keys: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    """One after another, `size` keys each but for the last."""
+    for at in range(0, len(keys), size):
+        yield keys[at : at + size]
 
 
 def insert_rows(table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:

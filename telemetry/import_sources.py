@@ -15,6 +15,7 @@ import msgspec
 
 from telemetry.preparation import CHUNK, Content, FileContent
 from telemetry.transcript_names import UnusableName, is_transcript, transcript_name
+from telemetry.upload_bodies import EXPANSION_MATTERS, MOST_EXPANSION
 
 DEEPEST = 6
 """Parts of a path that can matter for a transcript's name."""
@@ -22,10 +23,6 @@ DEEPEST = 6
 MOST_ENTRIES = 500_000
 MOST_BYTES = 64 * 1024**3
 MOST_FILE_BYTES = 8 * 1024**3
-MOST_EXPANSION = 250
-"""Transcripts compress 5 to 50 times; made-up ones of the same line over and over 1,000 times."""
-
-EXPANSION_MATTERS = 16 * 1024**2
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 

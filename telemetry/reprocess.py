@@ -5,7 +5,7 @@ stay until each session's replacement, so that pages keep their figures, and ide
 that nobody else can take them meanwhile.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
@@ -17,6 +17,7 @@ from django.http import HttpRequest
 
 from accounts import audit
 from accounts.models import AuditEvent, User
+from telemetry.bulk import in_parts
 from telemetry.due_sessions import forget_processed
 from telemetry.models import (
     PendingChange,
@@ -77,7 +78,7 @@ def plan_reprocess(choice: Choice) -> Plan:
             plan.sessions.append(pk)
         else:
             plan.skipped.append(name)
-    for part in _parts(plan.sessions):
+    for part in in_parts(plan.sessions, BATCH):
         plan.events += UsageEvent.objects.filter(session_row__in=part).count()
         plan.responses += UsageResponse.objects.filter(session_row__in=part).count()
     return plan
@@ -112,7 +113,7 @@ def reprocess(
         request=request,
     )
     plan.events = plan.responses = 0
-    for part in _parts(plan.sessions):
+    for part in in_parts(plan.sessions, BATCH):
         owners = Session.objects.filter(pk__in=part).order_by("user_id", "pk")
         for user_id, rows in groupby(owners.values_list("user_id", "pk"), key=itemgetter(0)):
             events, responses = _clear(user_id, [pk for _, pk in rows], now=now)
@@ -164,8 +165,3 @@ def _delete(table: str, pks: Sequence[int]) -> int:
     with connection.cursor() as cursor:
         cursor.execute(f"DELETE FROM {table} WHERE session_pk IN ({places})", pks)  # noqa: S608
         return int(cursor.rowcount)
-
-
-def _parts(pks: Sequence[int]) -> Iterator[Sequence[int]]:
-    for at in range(0, len(pks), BATCH):
-        yield pks[at : at + BATCH]

@@ -6,7 +6,7 @@ of all by day, and what was counted in a person's sessions stay.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -20,6 +20,7 @@ from django_q.models import Task
 from accounts import audit
 from accounts.models import AuditEvent, User
 from telemetry import leases, rollups, transcript_blobs
+from telemetry.bulk import in_parts
 from telemetry.events import NO_DAY
 from telemetry.models import Lease, PendingChange, UsageUserDaily, Watermark
 from telemetry.old_transcripts import drop_old_transcripts, old_transcripts
@@ -32,7 +33,6 @@ BATCH = 5000
 WINDOW_DAYS = 31
 """The windows count people over the last 30 complete days and today, so these facts stay."""
 
-ORPHAN_AGE = timedelta(days=1)
 CLEAN_UP = timedelta(seconds=15)
 """For doomed blobs, and again for orphans, where the run has an end."""
 
@@ -205,7 +205,7 @@ class _Pruning:
 
     def _transcripts(self, first_day: date) -> int:
         dropped = 0
-        for pks in _parts(old_transcripts(before=first_day), 500):
+        for pks in in_parts(old_transcripts(before=first_day), 500):
             if self._late():
                 break
             self.held.renew()
@@ -217,7 +217,7 @@ class _Pruning:
         budget = None if self.ends is None else CLEAN_UP
         self.report.blobs = transcript_blobs.delete_doomed(budget=budget)
         self.report.blobs += transcript_blobs.sweep_orphans(
-            older_than=ORPHAN_AGE, now=self.now, budget=budget
+            older_than=transcript_blobs.ORPHAN_AGE, now=self.now, budget=budget
         )
         Task.objects.filter(success=False, stopped__lt=self.now - OLD_JOBS).delete()
         Lease.objects.filter(expires_at__lt=self.now - OLD_JOBS).delete()
@@ -278,7 +278,3 @@ def _with_watermarks(days: dict[str, date]) -> dict[str, date]:
         if name in days:
             merged[name] = max(day, days[name])
     return merged
-
-
-def _parts(pks: Sequence[int], size: int) -> list[Sequence[int]]:
-    return [pks[at : at + size] for at in range(0, len(pks), size)]

@@ -25,9 +25,6 @@ BUDGET = Budget(usage=25, others=15, rollups=15, mirror=20)
 
 REATTRIBUTE_SECONDS = 45.0
 PRUNE_SECONDS = 60.0
-ORPHAN_AGE = timedelta(days=1)
-"""Longer than any upload takes."""
-
 SWEEP_BUDGET = timedelta(seconds=15)
 """For the figures, and again for the mirror and for stored objects, after an erasure that was
 broken off; and then for orphans."""
@@ -92,7 +89,7 @@ def sweep() -> dict[str, Any]:
             unfinished = ["another process is at it"]
     return {
         "orphans": transcript_blobs.sweep_orphans(
-            older_than=ORPHAN_AGE, now=now, budget=SWEEP_BUDGET
+            older_than=transcript_blobs.ORPHAN_AGE, now=now, budget=SWEEP_BUDGET
         ),
         "unfinished": unfinished,
     }

@@ -31,6 +31,9 @@ logger = logging.getLogger(__name__)
 
 BATCH = 500
 MOST_REREADS = 5
+ORPHAN_AGE = timedelta(days=1)
+"""Longer than any upload takes."""
+
 AT_ONCE = timedelta(seconds=5)
 """How long a request deletes what it doomed; the sweep does the rest."""
 
