@@ -74,23 +74,18 @@ def summarise(
     """The figures of a session, over what it owns."""
     extract = owned.extract
     lines = [extract.lines[line] for line in owned.lines]
-    times = [fact.at for fact in lines if fact.at != NO_TIME]
-    started, ended = (min(times), max(times)) if times else (None, None)
+    started, ended, wall_ms = _span(fact.at for fact in lines)
+    spoken = (fact.at for fact in lines if fact.in_main and fact.is_spoken)
     calls = [event for event in events if event.event_type is not EventKind.SLASH_COMMAND]
     outcomes = Counter(event.outcome for event in calls)
     kinds = Counter(event.event_type for event in events)
-    skills = [
-        event.skill_name for event in events if event.skill_name and event.stands_for_activation
-    ]
-    sums = [sum(counts) for counts in zip(*(row.tokens for row in responses), strict=True)] or [
-        0
-    ] * 6
+    skills = [one.skill_name for one in events if one.skill_name and one.stands_for_activation]
+    sums = [sum(row.tokens[at] for row in responses) for at in range(6)]
     return Facts(
         started_at=started,
         ended_at=ended,
-        active_seconds=_active_ms(fact.at for fact in lines if fact.in_main and fact.is_spoken)
-        / 1000,
-        wall_seconds=(ended - started) / 1000 if started is not None and ended is not None else 0.0,
+        active_seconds=_active_ms(spoken) / 1000,
+        wall_seconds=wall_ms / 1000,
         prompts=sum(fact.is_prompt for fact in lines),
         user_messages=sum(fact.is_user for fact in lines),
         assistant_messages=len(responses),
@@ -111,9 +106,7 @@ def summarise(
         output_tokens=sums[1],
         cache_creation_tokens=sums[2],
         cache_read_tokens=sums[5],
-        usage_final_share=sum(row.final for row in responses) / len(responses)
-        if responses
-        else None,
+        usage_final_share=_share([row.final for row in responses]),
         lines=extract.line_count,
         bad_lines=extract.bad_lines,
         mended_lines=extract.mended_lines,
@@ -137,6 +130,16 @@ def lineage_of(extract: Extract, family: Family) -> Lineage:
         resumed_from=owner if owner != extract.session_id and not extract.forks else "",
         agent_ids=sorted(extract.agent_ids),
     )
+
+
+def _span(times: Iterable[int]) -> tuple[int | None, int | None, int]:
+    """The first and the last of the times that are known, and ms between them."""
+    known = [at for at in times if at != NO_TIME]
+    return (min(known), max(known), max(known) - min(known)) if known else (None, None, 0)
+
+
+def _share(answers: list[bool]) -> float | None:
+    return sum(answers) / len(answers) if answers else None
 
 
 def _active_ms(times: Iterable[int]) -> int:
