@@ -1,12 +1,15 @@
 """System checks of the configuration; each message names the setting and the fix."""
 
 import os
+import shlex
 import sqlite3
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
+
+from agnes_project.private_files import is_open_to_others
 
 # 3.35 brought RETURNING and fast DROP COLUMN; older ones also miss fixes to WAL and upserts.
 OLDEST_SQLITE = (3, 35, 0)
@@ -23,7 +26,7 @@ RETENTION_SETTINGS = (
 def check_data_dir(**kwargs: Any) -> list[CheckMessage]:
     folder: Path = settings.AGNES_DATA_DIR
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         writable = os.access(folder, os.W_OK | os.X_OK)
     except OSError:
         writable = False
@@ -35,6 +38,25 @@ def check_data_dir(**kwargs: Any) -> list[CheckMessage]:
             hint="Give this folder to the user Agnes runs as, or set AGNES_DATA_DIR to another.",
             id="agnes.E001",
         )
+    ]
+
+
+@register
+def check_private_files(**kwargs: Any) -> list[CheckMessage]:
+    if not is_open_to_others(settings.AGNES_DATA_DIR):
+        return []  # nobody gets at what is in it
+    paths: list[Path] = [settings.AGNES_DATA_DIR]
+    if "sqlite" in settings.DATABASES["default"]["ENGINE"]:
+        paths.append(Path(settings.DATABASES["default"]["NAME"]))
+    return [
+        Warning(
+            f"{str(path)!r} is open to other users of this machine; it holds what people wrote.",
+            hint=f"Run chmod go-rwx {shlex.quote(str(path))} as its owner, or set AGNES_DATA_DIR "
+            "to a folder of Agnes's own.",
+            id="agnes.W002",
+        )
+        for path in paths
+        if is_open_to_others(path)
     ]
 
 

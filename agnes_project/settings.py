@@ -6,6 +6,7 @@ from typing import Any
 import django_stubs_ext
 
 from agnes_project.env import Env
+from agnes_project.private_files import make_private_file, make_private_folder
 from agnes_project.secret_key import read_or_create_secret_key
 
 # Lets classes such as ModelAdmin[User] name their model, as the type checker needs it.
@@ -20,6 +21,11 @@ AGNES_DATA_DIR = env.folder("AGNES_DATA_DIR", default=Path("data"))
 AGNES_MIRROR_DIR = AGNES_DATA_DIR / "mirror"
 AGNES_TRANSCRIPTS_DIR = AGNES_DATA_DIR / "transcripts"
 AGNES_UPLOAD_TEMP_DIR = AGNES_DATA_DIR / "tmp"
+# Not a umask, which files for everybody, as those of collectstatic, would get as well.
+for _folder in (AGNES_DATA_DIR, AGNES_UPLOAD_TEMP_DIR, AGNES_MIRROR_DIR, AGNES_TRANSCRIPTS_DIR):
+    # The last two are made private when they are first needed.
+    if _folder in (AGNES_DATA_DIR, AGNES_UPLOAD_TEMP_DIR) or _folder.is_dir():
+        make_private_folder(_folder)
 
 # --- Security --------------------------------------------------------------------------------
 
@@ -135,6 +141,9 @@ DATABASES: dict[str, dict[str, Any]] = {
 # survive the worker's forks, so there is none.
 DATABASES["default"]["CONN_MAX_AGE"] = 60
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+if isinstance(DATABASES["default"]["NAME"], Path):
+    # SQLite gives its log the mode of the database.
+    make_private_file(DATABASES["default"]["NAME"])
 
 # --- Files -----------------------------------------------------------------------------------
 

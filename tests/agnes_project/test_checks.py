@@ -28,6 +28,16 @@ def test_a_data_folder_that_cannot_be_made_is_an_error(settings: Settings, tmp_p
     assert "AGNES_DATA_DIR" in str(message.hint)
 
 
+def test_a_data_folder_that_others_may_read_is_told(settings: Settings, tmp_path: Path) -> None:
+    settings.AGNES_DATA_DIR = tmp_path / "my data"
+    settings.AGNES_DATA_DIR.mkdir(mode=0o700)
+    assert checks.check_private_files() == []
+    settings.AGNES_DATA_DIR.chmod(0o755)
+    message = checks.check_private_files()[0]
+    assert message.id == "agnes.W002"
+    assert "chmod go-rwx '" in str(message.hint)
+
+
 @pytest.mark.parametrize("name", checks.RETENTION_SETTINGS)
 def test_a_negative_retention_is_an_error(settings: Settings, name: str) -> None:
     setattr(settings, name, -1)

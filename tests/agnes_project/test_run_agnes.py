@@ -114,4 +114,4 @@ def test_a_taken_port_is_refused_with_a_way_out(data_dir: Path) -> None:
     assert f"Port {port}" in refused.output()
     assert "make run PORT=" in refused.output()
     assert "Traceback" not in refused.output()
-    assert not (data_dir / "agnes.sqlite3").exists()
+    assert (data_dir / "agnes.sqlite3").stat().st_size == 0
