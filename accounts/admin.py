@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from accounts import audit
-from accounts.models import ApiToken, AuditEvent, User
+from accounts.models import ApiToken, AuditEvent, UsageStored, User
 from accounts.tokens import revoke_token
 
 # There is one admin flag and nothing else that gives rights.
@@ -76,6 +76,21 @@ class UserAdmin(DjangoUserAdmin[User]):
                 if name in FLAGS
             }
             _audit(request, "user.change", obj, {"changed": sorted(form.changed_data), **flags})
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """Instead of all rows that keep a person, what to do about them."""
+        deleted, counts, missing, kept = super().get_deleted_objects(objs, request)
+        if not kept:
+            return deleted, counts, missing, kept
+        advice = [
+            UsageStored(user.username).fix
+            for user in objs
+            if super(UserAdmin, self).get_deleted_objects([user], request)[3]
+        ]
+        # Rights that are missing to delete the rows would be told instead of it.
+        return deleted, counts, set(), advice
 
     @transaction.atomic
     def delete_model(self, request: HttpRequest, obj: User) -> None:

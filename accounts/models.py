@@ -5,13 +5,45 @@ from typing import Any, ClassVar, NoReturn
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
+from django.db.models import ProtectedError
 from django.db.models.functions import Lower
 from django.utils import timezone
 
+from accounts.errors import AgnesError
 from accounts.usernames import LONGEST, numbered, username_from, validate_username
 
 
+class UsageStored(AgnesError):
+    """Somebody tried to delete a person whose usage is stored."""
+
+    code = "usage_stored"
+    status = 409
+
+    def __init__(self, *usernames: str) -> None:
+        super().__init__(
+            f"Usage of {', '.join(usernames)} is stored.",
+            fix="Erase it first: "
+            + ", ".join(f"usage_erase --user {name} --yes" for name in usernames)
+            + ".",
+        )
+
+
+class UserQuerySet(models.QuerySet["User"]):
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Raises UsageStored."""
+        try:
+            return super().delete()
+        except ProtectedError as error:
+            raise UsageStored(*sorted(_people_of(error))) from error
+
+    delete.alters_data = True  # type: ignore[attr-defined]
+    delete.queryset_only = True  # type: ignore[attr-defined]
+
+
 class UserManager(BaseUserManager["User"]):
+    def get_queryset(self) -> UserQuerySet:
+        return UserQuerySet(self.model, using=self._db)
+
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
         """A new user; without a password they cannot sign in by one.
 
@@ -80,6 +112,13 @@ class User(AbstractBaseUser, PermissionsMixin):
     def get_short_name(self) -> str:
         return self.username
 
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Raises UsageStored."""
+        try:
+            return super().delete(*args, **kwargs)
+        except ProtectedError as error:
+            raise UsageStored(self.username) from error
+
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Stores the e-mail in lower case; a new user without a username gets a free one."""
         self.email = normalize_email(self.email)
@@ -106,6 +145,12 @@ class User(AbstractBaseUser, PermissionsMixin):
                         self.username = ""
                         raise
             number += 1
+
+
+def _people_of(error: ProtectedError) -> set[str]:
+    """Usernames of those on whom the protected rows hang."""
+    pks = {row.user_id for row in error.protected_objects if hasattr(row, "user_id")}
+    return set(User.objects.filter(pk__in=pks).values_list("username", flat=True))
 
 
 class Scope(models.TextChoices):

@@ -17,7 +17,7 @@ class TranscriptFile(models.Model):
         SUBAGENT = "subagent", "subagent file"
 
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, related_name="transcript_files"
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="transcript_files"
     )
     name = models.CharField(max_length=400)
     kind = models.CharField(max_length=16, choices=Kind.choices)
@@ -88,7 +88,9 @@ class TranscriptSegment(models.Model):
 class Session(models.Model):
     """One Claude Code session id of one person; its transcript is every line with that id."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="sessions")
+    # Events and stored objects hang on a session without a constraint, so only an erasure that
+    # takes all of them removes it.
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="sessions")
     session_id = models.CharField(max_length=200)
     session_file = models.CharField(max_length=300, unique=True)
     files = models.ManyToManyField(TranscriptFile, through="SessionFile", related_name="sessions")
