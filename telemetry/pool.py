@@ -9,8 +9,10 @@ from typing import Any
 
 from telemetry.processes import start_processes
 
-AHEAD = 16
-"""Jobs handed over beyond those being worked on, so that a long one does not keep all waiting."""
+AHEAD = 64
+AHEAD_WEIGHT = 96 * 1024 * 1024
+"""Jobs handed over beyond those being worked on, in number and in bytes of transcript: enough to
+keep all processes busy while what they found is being stored, few enough to hold in memory."""
 
 
 class Pool:
@@ -29,9 +31,12 @@ class Pool:
     ) -> Iterator[tuple[Any, Any]]:
         """(first, function(second)) of each pair, or (first, exception), in their order."""
         running: deque[tuple[Future[Any], tuple[Any, Any]]] = deque()
+        weight = 0
         for pair in pairs:
             running.append((self._submit(function, pair[1]), pair))
-            if len(running) >= self.processes + AHEAD:
+            weight += getattr(pair[1], "size", 0)
+            while running and (len(running) >= self.processes + AHEAD or weight > AHEAD_WEIGHT):
+                weight -= getattr(running[0][1][1], "size", 0)
                 yield self._next(running, function)
         while running:
             yield self._next(running, function)

@@ -33,7 +33,7 @@ BATCH_BYTES = 512 * 1024 * 1024
 """One batch: what is claimed at once. Sessions that overlap are settled at its end."""
 
 GROUP_SESSIONS = 64
-GROUP_BYTES = 32 * 1024 * 1024
+GROUP_BYTES = 16 * 1024 * 1024
 """One commit: long enough to pay, short enough for an upload to wait for."""
 
 
