@@ -7,13 +7,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 import pytest
 from django.conf import settings
 
-from telemetry.pool import Here, worker_pool
+from telemetry.pool import AHEAD, AHEAD_WEIGHT, Here, worker_pool
 
 POISON = -1
 
@@ -79,6 +79,15 @@ def test_a_process_may_die_while_nobody_waits_for_it() -> None:
     assert found == {one: 2 * one for one in numbers}
 
 
+class Heavy(NamedTuple):
+    number: int
+    size: int
+
+
+def number_of(heavy: Heavy) -> int:
+    return heavy.number
+
+
 def test_jobs_are_asked_for_only_as_they_are_needed() -> None:
     asked: list[int] = []
 
@@ -90,7 +99,23 @@ def test_jobs_are_asked_for_only_as_they_are_needed() -> None:
     with worker_pool(2) as pool:
         seen = iter(pool.map(asking(), double))
         next(seen)
-        assert len(asked) < 50
+        assert len(asked) <= 2 + AHEAD < 500
+
+
+def test_heavy_jobs_are_not_all_asked_for_at_once() -> None:
+    """What is ahead waits in memory, so its size is bounded, not only its number."""
+    asked: list[Heavy] = []
+
+    def asking() -> Iterator[tuple[int, Heavy]]:
+        for one in range(20):
+            asked.append(Heavy(one, AHEAD_WEIGHT // 4))
+            yield one, asked[-1]
+
+    with worker_pool(2) as pool:
+        seen = iter(pool.map(asking(), number_of))
+        assert next(seen) == (0, 0)
+        assert len(asked) == 5
+        assert [first for first, _ in seen] == list(range(1, 20))
 
 
 def test_one_process_is_this_one() -> None:
