@@ -23,7 +23,9 @@ env: .venv/.synced ## Make .venv from uv.lock; does nothing when the lock is unc
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null \
 	  || { echo "This Python has no ensurepip. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
-	@.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@.venv/bin/uv --version 2>/dev/null | grep -qF 'uv $(UV_VERSION)' || { \
+	  .venv/bin/python -m pip --version >/dev/null 2>&1 || .venv/bin/python -m ensurepip >/dev/null; \
+	  .venv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); }
 	@VIRTUAL_ENV="$(CURDIR)/.venv" .venv/bin/uv sync --quiet --compile-bytecode --frozen --inexact --no-python-downloads
 	@touch $@
 
