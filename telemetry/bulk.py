@@ -43,8 +43,7 @@ def execute(sql: str, params: Sequence[Any]) -> int:
 
 def delete_rows(table: str, column: str, value: int) -> None:
     """Delete the rows whose column has this value."""
-    with connection.cursor() as cursor:
-        cursor.execute(f'DELETE FROM "{table}" WHERE "{column}" = %s', [value])  # noqa: S608
+    execute(f'DELETE FROM "{table}" WHERE "{column}" = %s', [value])  # noqa: S608
 
 
 def time_converter() -> Callable[[int | None], Any]:
