@@ -7,7 +7,8 @@ class AgnesError(Exception):
     """A refusal with a stable `code`, a sentence saying what is wrong, and one saying the fix.
 
     Subclasses stand beside the code that raises them and set `code` and, when it is not 400,
-    `status`. `details` holds JSON values only and nothing secret.
+    `status`. `details` holds JSON values only and nothing secret. `retry_after`: seconds after
+    which the same request may succeed; None where waiting does not help or is not known to.
     """
 
     code: ClassVar[str] = "error"
@@ -18,3 +19,4 @@ class AgnesError(Exception):
         self.message = message
         self.fix = fix
         self.details = details or {}
+        self.retry_after: int | None = None

@@ -76,6 +76,8 @@ def register_error_handlers(api: NinjaAPI) -> None:
 def _agnes_error(request: HttpRequest, error: AgnesError | type[AgnesError]) -> JsonResponse:
     assert isinstance(error, AgnesError)
     headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(error.retry_after)
     return error_response(
         status=error.status,
         code=error.code,

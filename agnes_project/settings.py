@@ -207,6 +207,19 @@ USAGE_RESPONSES_RETENTION_DAYS = env.integer("USAGE_RESPONSES_RETENTION_DAYS", d
 USAGE_TRANSCRIPTS_RETENTION_DAYS = env.integer("USAGE_TRANSCRIPTS_RETENTION_DAYS", default=0)
 USAGE_DAILY_RETENTION_DAYS = env.integer("USAGE_DAILY_RETENTION_DAYS", default=0)
 
+# --- Questions in plain language -------------------------------------------------------------
+
+# Without a key nothing leaves this server: verified questions and own SQL still run.
+AGNES_ANTHROPIC_API_KEY = env.text("AGNES_ANTHROPIC_API_KEY")
+AGNES_ANTHROPIC_BASE_URL = env.url("AGNES_ANTHROPIC_BASE_URL") or "https://api.anthropic.com"
+AGNES_ASK_MODEL = env.text("AGNES_ASK_MODEL", "claude-haiku-5-5")
+AGNES_ASK_EFFORT = env.choice(
+    "AGNES_ASK_EFFORT", default="low", choices=("none", "low", "medium", "high")
+)
+AGNES_ASK_SECONDS = env.integer("AGNES_ASK_SECONDS", default=25, minimum=1, maximum=300)
+# Rows of each table that the model sees as examples, without names of people.
+AGNES_ASK_SAMPLE_ROWS = env.integer("AGNES_ASK_SAMPLE_ROWS", default=3, minimum=0, maximum=20)
+
 # --- Jobs ------------------------------------------------------------------------------------
 
 # Seconds between two runs; 0 switches the job off.
@@ -274,5 +287,9 @@ LOGGING: dict[str, Any] = {
         "django-q": {"level": "WARNING" if AGNES_LOG_LEVEL == "INFO" else AGNES_LOG_LEVEL},
         # boto3 logs whole requests at DEBUG, headers included.
         "botocore": {"level": "WARNING"},
+        # At DEBUG these log whole requests, the question and the key included.
+        "anthropic": {"level": "WARNING"},
+        "httpx2": {"level": "WARNING"},
+        "httpcore2": {"level": "WARNING"},
     },
 }
