@@ -11,7 +11,7 @@ from marketplace.manifests.texts import clean, name_problem, shown
 from telemetry.taxonomy import ItemKind
 
 SKILL_FILE: Final = "SKILL.md"
-LONGEST_SCOPED: Final = 150
+LONGEST_SCOPED: Final = 120
 MOST_ITEMS: Final = 2_000
 """Of one kind in one plugin."""
 
@@ -130,7 +130,7 @@ def _named(
 
 
 def _problem(parts: list[str]) -> str | None:
-    if sum(map(len, parts)) > LONGEST_SCOPED:
+    if len(":".join(parts)) > LONGEST_SCOPED:
         return f"is longer than {LONGEST_SCOPED} characters with its folders"
     return next((problem for part in parts if (problem := name_problem(part))), None)
 

@@ -11,6 +11,7 @@ REPOSITORY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,
 SHA: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 REF: Final = re.compile(r"(?!.*(\.\.|@\{|//|\.lock$|/$|\.$))[A-Za-z0-9_][A-Za-z0-9_./+@-]{0,199}")
 UNSUPPORTED: Final = frozenset({"npm", "pip", "archive", "command", "file"})
+LONGEST_PATH: Final = 400
 GITHUB: Final = "https://github.com/"
 
 
@@ -78,6 +79,8 @@ def folder_path(text: str) -> str:
     leaves its folder or is absolute."""
     if UNSEEN.search(text) or "\\" in text:
         raise BadSource(f"has a path with backslashes or control characters: {shown(text)}")
+    if len(text) > LONGEST_PATH:
+        raise BadSource(f"has a path of more than {LONGEST_PATH} characters")
     path = PurePosixPath(text)
     if path.is_absolute() or ".." in path.parts or text[:1] == "~":
         raise BadSource(f"has a path that leaves its folder: {shown(text)}")
