@@ -20,6 +20,8 @@ env = Env()
 AGNES_DATA_DIR = env.folder("AGNES_DATA_DIR", default=Path("data"))
 AGNES_MIRROR_DIR = AGNES_DATA_DIR / "mirror"
 AGNES_TRANSCRIPTS_DIR = AGNES_DATA_DIR / "transcripts"
+AGNES_BUNDLES_DIR = AGNES_DATA_DIR / "bundles"
+AGNES_SERVED_DIR = AGNES_DATA_DIR / "served"
 AGNES_UPLOAD_TEMP_DIR = AGNES_DATA_DIR / "tmp"
 # Not a umask, which files for everybody, as those of collectstatic, would get as well.
 for _folder in (AGNES_DATA_DIR, AGNES_UPLOAD_TEMP_DIR, AGNES_MIRROR_DIR, AGNES_TRANSCRIPTS_DIR):
@@ -176,6 +178,13 @@ S3_TRANSCRIPTS: dict[str, Any] = {
         "file_overwrite": True,
     },
 }
+# What marketplaces hold: beside the transcripts, whose folders are all numbers.
+BUNDLES: dict[str, Any] = {
+    "BACKEND": LOCAL_TRANSCRIPTS["BACKEND"],
+    "OPTIONS": {**LOCAL_TRANSCRIPTS["OPTIONS"], "location": AGNES_BUNDLES_DIR},
+}
+if AGNES_TRANSCRIPT_STORAGE == "s3":
+    BUNDLES = {**S3_TRANSCRIPTS, "OPTIONS": {**S3_TRANSCRIPTS["OPTIONS"], "location": "bundles"}}
 # Filled by collectstatic, which takes its time to compress; without it static files are served
 # as they lie in the packages, and nothing has to be collected before a start.
 STATIC_ROOT = env.optional_folder("AGNES_STATIC_DIR")
@@ -183,6 +192,7 @@ WHITENOISE_USE_FINDERS = STATIC_ROOT is None
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "transcripts": S3_TRANSCRIPTS if AGNES_TRANSCRIPT_STORAGE == "s3" else LOCAL_TRANSCRIPTS,
+    "bundles": BUNDLES,
     "staticfiles": {
         "BACKEND": (
             "whitenoise.storage.CompressedManifestStaticFilesStorage"

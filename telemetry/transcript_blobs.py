@@ -250,5 +250,8 @@ def _blobs(storage: Storage, folder: str) -> Iterator[str]:
         return
     for file in files:
         yield f"{folder}/{file}" if folder else file
+    if not folder:
+        # A bucket may hold other folders as well; ours are named by the number of a person.
+        folders = [inner for inner in folders if inner.isdigit()]
     for inner in random.sample(folders, len(folders)):
         yield from _blobs(storage, f"{folder}/{inner}" if folder else inner)
