@@ -16,7 +16,7 @@ class AttributionRow(models.Model):
     )
     plugin = models.CharField(max_length=200, blank=True)
     valid_from = models.DateTimeField()
-    valid_to = models.DateTimeField(null=True, blank=True)
+    valid_to = models.DateTimeField(null=True, blank=True, help_text="Null: still offered.")
 
     class Meta:
         abstract = True

@@ -109,10 +109,12 @@ class UsageUserDaily(models.Model):
     source = models.CharField(max_length=16, choices=choices(Source))
     ref_id = models.CharField(max_length=200, null=True)
     item_kind = models.CharField(max_length=16, choices=choices(ItemKind))
-    name = models.CharField(max_length=300)
-    calls = models.IntegerField()
-    invocations = models.IntegerField()
-    errors = models.IntegerField()
+    name = models.CharField(
+        max_length=300, help_text="Of the tool, skill, agent, command or MCP server."
+    )
+    calls = models.IntegerField(help_text="Events.")
+    invocations = models.IntegerField(help_text="Uses of a marketplace item; 0 for builtin names.")
+    errors = models.IntegerField(help_text="Events that failed.")
     rejected = models.IntegerField()
     interrupted = models.IntegerField()
     sessions = models.IntegerField()
@@ -136,8 +138,8 @@ class UsageToolDaily(models.Model):
     error_count = models.IntegerField()
     rejected_count = models.IntegerField()
     interrupted_count = models.IntegerField()
-    distinct_users = models.IntegerField()
-    distinct_sessions = models.IntegerField()
+    distinct_users = models.IntegerField(help_text="On this day; never to be summed.")
+    distinct_sessions = models.IntegerField(help_text="On this day; never to be summed.")
 
     class Meta:
         db_table = "usage_tool_daily"
@@ -155,8 +157,8 @@ class UsagePluginDaily(models.Model):
     source = models.CharField(max_length=16, choices=choices(Source))
     ref_id = models.CharField(max_length=200)
     invocations = models.IntegerField()
-    distinct_users = models.IntegerField()
-    distinct_sessions = models.IntegerField()
+    distinct_users = models.IntegerField(help_text="On this day; never to be summed.")
+    distinct_sessions = models.IntegerField(help_text="On this day; never to be summed.")
 
     class Meta:
         db_table = "usage_plugin_daily"
@@ -176,7 +178,7 @@ class UsageMarketplaceItemDaily(models.Model):
     ref_id = models.CharField(max_length=200)
     name = models.CharField(max_length=300)
     invocations = models.IntegerField()
-    distinct_users = models.IntegerField()
+    distinct_users = models.IntegerField(help_text="On this day; never to be summed.")
     error_count = models.IntegerField()
 
     class Meta:
@@ -197,7 +199,7 @@ class UsageMarketplaceItemWindow(models.Model):
     ref_id = models.CharField(max_length=200)
     name = models.CharField(max_length=300)
     invocations = models.IntegerField()
-    distinct_users = models.IntegerField()
+    distinct_users = models.IntegerField(help_text="True number in the window.")
     error_count = models.IntegerField()
     refreshed_at = models.DateTimeField()
 
@@ -235,7 +237,9 @@ class UsageFormatDrift(models.Model):
     """Unknown record types, block types, keys and versions by day."""
 
     day = models.DateField(db_index=True)
-    kind = models.CharField(max_length=16)
+    kind = models.CharField(
+        max_length=16, help_text="What is unknown: a record type, a key, a version, …"
+    )
     name = models.CharField(max_length=200)
     lines = models.IntegerField()
     sessions = models.IntegerField()

@@ -37,11 +37,19 @@ class Derived(models.Model):
 class Attributed(models.Model):
     """What a name was resolved to, and the evidence it was resolved by."""
 
-    source = models.CharField(max_length=16, choices=choices(Source))
-    ref_id = models.CharField(max_length=200, null=True)
+    source = models.CharField(
+        max_length=16,
+        choices=choices(Source),
+        help_text="Where the name comes from; unattributed when nothing proves it.",
+    )
+    ref_id = models.CharField(
+        max_length=200, null=True, help_text="Plugin as marketplace/plugin; flea: an entity's id."
+    )
     marketplace = models.CharField(max_length=200, null=True)
     plugin = models.CharField(max_length=200, null=True)
-    item_kind = models.CharField(max_length=16, choices=choices(ItemKind))
+    item_kind = models.CharField(
+        max_length=16, choices=choices(ItemKind), help_text="What kind of thing the event names."
+    )
     evidence = models.CharField(max_length=16, choices=choices(Evidence), blank=True)
     item_version = models.CharField(max_length=100, null=True)
     context_skill = models.CharField(max_length=300, null=True, help_text="Skill active around it.")
@@ -68,12 +76,22 @@ class UsageEvent(Derived, Attributed):
     event_uuid = models.CharField(max_length=200, help_text="uuid of the line.")
     parent_uuid = models.CharField(max_length=200, null=True)
     event_type = models.CharField(max_length=16, choices=choices(EventKind))
-    tool_name = models.CharField(max_length=300, null=True)
-    skill_name = models.CharField(max_length=300, null=True)
-    subagent_type = models.CharField(max_length=300, null=True)
+    tool_name = models.CharField(
+        max_length=300, null=True, help_text="An MCP tool is mcp__<server>__<tool>."
+    )
+    skill_name = models.CharField(
+        max_length=300, null=True, help_text="As Claude Code writes it: plugin:skill."
+    )
+    subagent_type = models.CharField(
+        max_length=300, null=True, help_text="Name of the agent that was dispatched."
+    )
     command_name = models.CharField(max_length=300, null=True, help_text="Without the slash.")
     is_error = models.BooleanField(help_text="True exactly when the outcome is `failed`.")
-    outcome = models.CharField(max_length=16, choices=choices(Outcome))
+    outcome = models.CharField(
+        max_length=16,
+        choices=choices(Outcome),
+        help_text="rejected: the person said no; unknown: no result was seen.",
+    )
     activation_id = models.BigIntegerField(
         null=True, help_text="Shared by the events of one activation."
     )
@@ -86,7 +104,9 @@ class UsageEvent(Derived, Attributed):
     tool_use_id = models.CharField(max_length=200, null=True)
     agent_id = models.CharField(max_length=200, null=True, help_text="Subagent it happened in.")
     model = models.CharField(max_length=200, null=True)
-    project = models.CharField(max_length=1000, blank=True)
+    project = models.CharField(
+        max_length=1000, blank=True, help_text="Folder the session was started in."
+    )
     git_branch = models.CharField(max_length=300, null=True)
     cwd = models.CharField(max_length=1000, null=True)
     occurred_at = models.DateTimeField(null=True, help_text="UTC; null when no line tells a time.")
@@ -108,14 +128,14 @@ class UsageResponse(Derived):
     message_id = models.CharField(max_length=200)
     model = models.CharField(max_length=200, null=True)
     occurred_at = models.DateTimeField(null=True)
-    input_tokens = models.BigIntegerField()
+    input_tokens = models.BigIntegerField(help_text="Without those that the cache gave or took.")
     output_tokens = models.BigIntegerField()
     cache_creation_tokens = models.BigIntegerField(help_text="5-minute and 1-hour parts together.")
     cache_creation_5m_tokens = models.BigIntegerField()
     cache_creation_1h_tokens = models.BigIntegerField()
     cache_read_tokens = models.BigIntegerField()
     usage_final = models.BooleanField(help_text="False: the numbers are a lower bound.")
-    is_sidechain = models.BooleanField()
+    is_sidechain = models.BooleanField(help_text="Of a subagent.")
     agent_id = models.CharField(max_length=200, null=True)
     context_skill = models.CharField(max_length=300, null=True)
     context_plugin = models.CharField(max_length=300, null=True)
@@ -161,16 +181,16 @@ class UsageSessionSummary(models.Model):
     title = models.CharField(max_length=500, blank=True)
     git_branch = models.CharField(max_length=300, null=True)
     version = models.CharField(max_length=60, null=True, help_text="Claude Code version seen last.")
-    started_at = models.DateTimeField(null=True)
-    ended_at = models.DateTimeField(null=True)
-    active_seconds = models.FloatField()
-    wall_seconds = models.FloatField()
-    prompts = models.IntegerField()
+    started_at = models.DateTimeField(null=True, help_text="UTC.")
+    ended_at = models.DateTimeField(null=True, help_text="UTC.")
+    active_seconds = models.FloatField(help_text="Gaps above 10 minutes left out.")
+    wall_seconds = models.FloatField(help_text="From first to last line.")
+    prompts = models.IntegerField(help_text="Typed by the person.")
     user_messages = models.IntegerField()
     assistant_messages = models.IntegerField()
-    tool_calls = models.IntegerField()
-    tool_errors = models.IntegerField()
-    tool_rejections = models.IntegerField()
+    tool_calls = models.IntegerField(help_text="Of tools, MCP tools and subagents.")
+    tool_errors = models.IntegerField(help_text="Calls that failed.")
+    tool_rejections = models.IntegerField(help_text="Calls that the person refused.")
     tool_interruptions = models.IntegerField()
     skill_invocations = models.IntegerField()
     subagent_dispatches = models.IntegerField()
@@ -179,7 +199,9 @@ class UsageSessionSummary(models.Model):
     hook_runs = models.IntegerField()
     distinct_tools = models.IntegerField()
     distinct_skills = models.IntegerField()
-    primary_model = models.CharField(max_length=200, null=True)
+    primary_model = models.CharField(
+        max_length=200, null=True, help_text="Model of most responses."
+    )
     responses = models.IntegerField()
     input_tokens = models.BigIntegerField()
     output_tokens = models.BigIntegerField()
