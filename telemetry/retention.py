@@ -5,11 +5,11 @@ move first, so that nothing comes back meanwhile or later, and never move back. 
 of all by day, and what was counted in a person's sessions stay.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
+from time import monotonic
 from typing import Any
 
 from django.conf import settings
@@ -22,7 +22,7 @@ from accounts.models import AuditEvent, User
 from telemetry import leases, rollups, transcript_blobs
 from telemetry.bulk import in_parts
 from telemetry.events import NO_DAY
-from telemetry.models import Lease, PendingChange, UsageUserDaily, Watermark
+from telemetry.models import AskedQuestion, Lease, PendingChange, UsageUserDaily, Watermark
 from telemetry.old_transcripts import drop_old_transcripts, old_transcripts
 from telemetry.row_writer import CONTRIBUTIONS
 
@@ -41,6 +41,7 @@ OLD_JOBS = timedelta(days=30)
 
 EVENTS, RESPONSES, FACTS = Watermark.EVENTS, Watermark.RESPONSES, Watermark.FACTS
 TRANSCRIPTS = "transcripts"
+QUESTIONS = "questions"
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Retention:
     responses: int = 0
     facts: int = 0
     transcripts: int = 0
+    questions: int = 0
 
     @classmethod
     def from_settings(cls) -> "Retention":
@@ -59,10 +61,12 @@ class Retention:
             responses=settings.USAGE_RESPONSES_RETENTION_DAYS,
             facts=settings.USAGE_DAILY_RETENTION_DAYS,
             transcripts=settings.USAGE_TRANSCRIPTS_RETENTION_DAYS,
+            questions=settings.USAGE_QUESTIONS_RETENTION_DAYS,
         )
 
     def first_days(self, now: datetime) -> dict[str, date]:
-        """The first day that is kept, by watermark and TRANSCRIPTS; only what is limited."""
+        """The first day that is kept, by watermark, TRANSCRIPTS and QUESTIONS; only what is
+        limited."""
         today = now.astimezone(UTC).date()
         facts = max(self.facts, WINDOW_DAYS) if self.facts else 0
         kept = {
@@ -70,6 +74,7 @@ class Retention:
             RESPONSES: self.responses,
             FACTS: facts,
             TRANSCRIPTS: self.transcripts,
+            QUESTIONS: self.questions,
         }
         return {name: today - timedelta(days=days) for name, days in kept.items() if days}
 
@@ -83,6 +88,8 @@ class PruneReport:
     facts: int = 0
     transcripts: int = 0
     """Sessions whose transcript goes."""
+    questions: int = 0
+    """Asked ones; what is saved under a name stays."""
     blobs: int = 0
     """Stored objects deleted that nothing names any more."""
     left: bool = False
@@ -108,6 +115,9 @@ def plan_prune(retention: Retention, *, now: datetime) -> PruneReport:
             report.facts += _count(table, "day", days[FACTS].isoformat(), _DATED)
     if TRANSCRIPTS in days:
         report.transcripts = len(old_transcripts(before=days[TRANSCRIPTS]))
+    if QUESTIONS in days:
+        table = AskedQuestion._meta.db_table
+        report.questions = _count(table, "asked_at", _midnight(days[QUESTIONS]))
     return report
 
 
@@ -150,7 +160,7 @@ class _Pruning:
     ) -> None:
         self.held = held
         self.now = now
-        self.ends = None if seconds is None else time.monotonic() + seconds
+        self.ends = None if seconds is None else monotonic() + seconds
         self.report = PruneReport(first_days=days)
         self.days = days
 
@@ -165,6 +175,8 @@ class _Pruning:
             report.facts = self._facts(self.days[FACTS])
         if TRANSCRIPTS in self.days:
             report.transcripts = self._transcripts(self.days[TRANSCRIPTS])
+        if QUESTIONS in self.days:
+            report.questions = self._repeat(partial(_delete_questions, self.days[QUESTIONS]))
         if not self._late():
             self._clean_up()
         return report
@@ -235,7 +247,7 @@ class _Pruning:
         return total
 
     def _late(self) -> bool:
-        if self.ends is not None and time.monotonic() > self.ends:
+        if self.ends is not None and monotonic() > self.ends:
             self.report.left = True
         return self.report.left
 
@@ -254,6 +266,14 @@ def _delete_batch(table: str, mark: str, where: str, value: str, *, kind: str = 
         for found in sorted({str(row[0]) for row in rows})
     )
     return len(rows)
+
+
+def _delete_questions(first_day: date) -> int:
+    """Delete up to BATCH questions asked before that day."""
+    old = AskedQuestion.objects.filter(asked_at__lt=datetime.combine(first_day, time.min, UTC))
+    pks = list(old.order_by().values_list("pk", flat=True)[:BATCH])
+    AskedQuestion.objects.filter(pk__in=pks).delete()
+    return len(pks)
 
 
 def _count(table: str, column: str, value: str, more: str = "") -> int:

@@ -70,6 +70,7 @@ class PruneAnswer(Schema):
     responses: int
     facts: int = Field(description="Daily rows of sessions and persons.")
     transcripts: int = Field(description="Sessions whose transcript is dropped.")
+    questions: int = Field(description="Asked questions; saved ones stay.")
     left: bool = Field(description="The worker goes on with the rest.")
     first_days: dict[str, date] = Field(description="The first day kept, by what is limited.")
 

@@ -1,5 +1,6 @@
 """Telemetry's tables, by what they hold."""
 
+from telemetry.models.ask import AskedQuestion, SavedQuestion
 from telemetry.models.attribution import (
     AttributionAgent,
     AttributionCommand,
@@ -36,6 +37,7 @@ from telemetry.models.sessions import (
 from telemetry.models.usage import UsageEvent, UsageResponse, UsageSessionSummary
 
 __all__ = [
+    "AskedQuestion",
     "AttributionAgent",
     "AttributionCommand",
     "AttributionMcpServer",
@@ -48,6 +50,7 @@ __all__ = [
     "Lease",
     "PendingChange",
     "ProcessorState",
+    "SavedQuestion",
     "Session",
     "SessionFile",
     "SessionIdentity",

@@ -18,11 +18,13 @@ from telemetry import mirror
 from telemetry.admin import base
 from telemetry.mirror_trouble import mirror_trouble
 from telemetry.models import (
+    AskedQuestion,
     DoomedBlob,
     IdentityKey,
     ImportedFile,
     PendingChange,
     ProcessorState,
+    SavedQuestion,
     Session,
     SessionIdentity,
     Tombstone,
@@ -76,6 +78,12 @@ def add_rows_that_no_seed_leaves() -> None:
             inode=1,
             rules=1,
             seen_at=NOW,
+        )
+        AskedQuestion.objects.create(
+            user=user, text="Who?", origin="generated", outcome="ok", door="page", asked_at=NOW
+        )
+        SavedQuestion.objects.create(
+            user=user, name=f"saved {number}", sql="SELECT 1", created_at=NOW, updated_at=NOW
         )
 
 

@@ -11,6 +11,7 @@ from accounts.models import AuditEvent
 from telemetry.retention import (
     EVENTS,
     FACTS,
+    QUESTIONS,
     RESPONSES,
     TRANSCRIPTS,
     WINDOW_DAYS,
@@ -25,6 +26,7 @@ SETTINGS = {
     RESPONSES: ("responses", "USAGE_RESPONSES_RETENTION_DAYS"),
     FACTS: ("daily rows of sessions and persons", "USAGE_DAILY_RETENTION_DAYS"),
     TRANSCRIPTS: ("transcripts", "USAGE_TRANSCRIPTS_RETENTION_DAYS"),
+    QUESTIONS: ("asked questions", "USAGE_QUESTIONS_RETENTION_DAYS"),
 }
 
 
@@ -50,7 +52,13 @@ class Command(BaseCommand):
             self._tell(report, retention, dry_run=options["dry_run"])
 
     def _tell(self, report: PruneReport, retention: Retention, *, dry_run: bool) -> None:
-        counts = (report.events, report.responses, report.facts, report.transcripts)
+        counts = (
+            report.events,
+            report.responses,
+            report.facts,
+            report.transcripts,
+            report.questions,
+        )
         verb = "would remove" if dry_run else "removed"
         for (name, (what, setting)), count in zip(SETTINGS.items(), counts, strict=True):
             day = (report.first_days or {}).get(name)

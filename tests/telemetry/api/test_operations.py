@@ -110,6 +110,7 @@ def test_a_choice_that_means_nothing_is_refused(
 
 def test_prune_acts_by_the_settings(ada: User, admin: User, settings: Settings) -> None:
     settings.USAGE_EVENTS_RETENTION_DAYS = 30
+    settings.USAGE_QUESTIONS_RETENTION_DAYS = 0
     store_session(ada, "one", 4000)
     process()
 
