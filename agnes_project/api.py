@@ -4,6 +4,7 @@ from ninja import NinjaAPI
 
 from accounts.api_auth import SessionCookieAuth, TokenAuth
 from agnes_project.api_errors import register_error_handlers
+from agnes_project.content_security import for_api_page
 from telemetry.api import operations, sessions, usage_export
 
 api = NinjaAPI(
@@ -12,6 +13,7 @@ api = NinjaAPI(
     description="What an organisation's people do with Claude Code.",
     auth=[TokenAuth(), SessionCookieAuth()],
     urls_namespace="api",
+    docs_decorator=for_api_page,
 )
 register_error_handlers(api)
 api.add_router("", sessions.router)

@@ -5,6 +5,8 @@ from typing import Any
 
 import django_stubs_ext
 
+from agnes_project.admin_theme import THEME
+from agnes_project.content_security import STRICT
 from agnes_project.env import Env
 from agnes_project.private_files import make_private_file, make_private_folder
 from agnes_project.secret_key import read_or_create_secret_key
@@ -43,6 +45,7 @@ SESSION_COOKIE_HTTPONLY = True
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = STRICT
 AGNES_ADMIN_EMAIL = env.text("AGNES_ADMIN_EMAIL", "admin@agnes.localhost")
 AUTH_USER_MODEL = "accounts.User"
 PASSWORD_HASHERS = [
@@ -67,13 +70,17 @@ INSTALLED_APPS = [
     "accounts",
     "telemetry",
     "marketplace",
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",
+    "unfold.contrib.filters",
+    "agnes_project.apps.AgnesAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    "django_htmx",
+    "csp",
     "django_q",
     "ninja",
 ]
@@ -88,6 +95,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
 ]
 ROOT_URLCONF = "agnes_project.urls"
 WSGI_APPLICATION = "agnes_project.wsgi.application"
@@ -104,10 +113,15 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "telemetry.views.banners.mirror_banner",
+                "agnes_project.navigation.navigation",
             ],
         },
     },
 ]
+
+# Stands beside the name on every page, so that nobody takes a trial instance for the real one.
+AGNES_ENVIRONMENT = env.text("AGNES_ENVIRONMENT")
+UNFOLD = THEME
 
 # --- Language and time -----------------------------------------------------------------------
 

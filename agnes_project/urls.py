@@ -7,10 +7,6 @@ from django.views.generic import RedirectView
 from agnes_project.api import api
 from telemetry.views import health
 
-admin.site.site_header = "Agnes"
-admin.site.site_title = "Agnes"
-admin.site.index_title = "Everything that is stored"
-
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     # Browsers ask for it by this name where a page names no other.

@@ -28,6 +28,11 @@ class Trouble:
     message: str
     fix: str = REBUILD
 
+    @property
+    def sentence(self) -> str:
+        """What is wrong and what to do."""
+        return f"{self.message} {self.fix}".strip()
+
 
 def mirror_trouble() -> Trouble | None:
     """What `find_trouble` said at most LOOK_SECONDS ago."""

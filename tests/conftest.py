@@ -1,1 +1,5 @@
 """What every test shares."""
+
+from tests.browser import chromium
+
+__all__ = ["chromium"]

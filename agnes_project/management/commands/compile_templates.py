@@ -21,15 +21,20 @@ class Command(BaseCommand):
         self.stdout.write(f"{len(names)} templates compile.")
 
 
-def template_names() -> list[str]:
-    """The names of the templates in this repository, without those of installed packages."""
+def template_folders() -> list[Path]:
+    """Where this repository's templates lie."""
     folders = [Path(settings.BASE_DIR) / "templates"]
     for app in apps.get_app_configs():
         if Path(app.path).parent == Path(settings.BASE_DIR):
             folders.append(Path(app.path) / "templates")
+    return folders
+
+
+def template_names() -> list[str]:
+    """The names of the templates in this repository, without those of installed packages."""
     return sorted(
         str(file.relative_to(folder))
-        for folder in folders
+        for folder in template_folders()
         for file in folder.rglob("*")
         if file.suffix in {".html", ".txt", ".svg", ".md"}
     )
