@@ -244,6 +244,8 @@ AGNES_ASK_EFFORT = env.choice(
 AGNES_ASK_SECONDS = env.integer("AGNES_ASK_SECONDS", default=25, minimum=1, maximum=300)
 # Rows of each table that the model sees as examples, without names of people.
 AGNES_ASK_SAMPLE_ROWS = env.integer("AGNES_ASK_SAMPLE_ROWS", default=3, minimum=0, maximum=20)
+# How many statements of questions may run at once on this machine; more are told to come again.
+AGNES_ASK_MAX_QUERIES = env.integer("AGNES_ASK_MAX_QUERIES", default=3, minimum=1, maximum=64)
 
 # --- Jobs ------------------------------------------------------------------------------------
 

@@ -1,0 +1,177 @@
+"""The processes that wait for a statement: one spare is kept, so nobody waits for a start.
+
+A worker is used once. It ends by itself when this process goes away in whatever manner: its socket
+is then closed, and while it works the system's alarm is set for it.
+"""
+
+import atexit
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+
+# Found by its folder, appended after the standard library, since the process sees no other path.
+START = (
+    "import sys; sys.path.extend(sys.argv[2:]); from sandbox_worker.job import main; "
+    "main(int(sys.argv[1]))"
+)
+# A started process that nobody uses costs about 40 MB; more than one hides little more.
+SPARE = 1
+
+
+class WorkerGone(Exception):
+    """The process ended without an answer. `was_ready`: it had started well."""
+
+    def __init__(self, status: int | None, *, was_ready: bool) -> None:
+        super().__init__(status)
+        self.status = status
+        self.was_ready = was_ready
+
+
+class Worker:
+    """One process, for one statement. Always `close` it."""
+
+    def __init__(self) -> None:
+        self.was_ready = False
+        self.socket, theirs = socket.socketpair()
+        with theirs:
+            self.process = subprocess.Popen(  # noqa: S603 - our own script, no shell
+                [
+                    sys.executable,
+                    "-I",
+                    "-S",
+                    "-c",
+                    START,
+                    str(theirs.fileno()),
+                    str(Path(__file__).parent),
+                    *_installed("duckdb", "pytz"),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+                # Nothing of this process's environment, secrets least of all.
+                env={"TZ": "UTC", "LC_ALL": "C.UTF-8"},
+                cwd="/",
+                # Ctrl-C in a terminal is this process's to handle.
+                start_new_session=True,
+            )
+
+    def send(self, job: bytes, mirror: int) -> None:
+        """Raises OSError when the process is gone."""
+        socket.send_fds(self.socket, [len(job).to_bytes(4, "big")], [mirror])
+        self.socket.sendall(job)
+
+    def receive(self, deadline: float, most: int) -> bytes:
+        """Raises TimeoutError, or EOFError when it ended or says more than `most` bytes."""
+        self._read(1, deadline)
+        self.was_ready = True
+        size = int.from_bytes(self._read(4, deadline), "big")
+        if size > most:
+            raise EOFError
+        return self._read(size, deadline)
+
+    def _read(self, size: int, deadline: float) -> bytes:
+        parts = bytearray()
+        while len(parts) < size:
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self.socket], [], [], left)[0]:
+                raise TimeoutError
+            try:
+                part = self.socket.recv(min(size - len(parts), 1 << 20))
+            except ConnectionError:
+                part = b""
+            if not part:
+                raise EOFError
+            parts += part
+        return bytes(parts)
+
+    def close(self) -> int | None:
+        """Kill what is left of it, and wait. Its status, negative for the signal that ended it."""
+        self.socket.close()
+        with suppress(ProcessLookupError):
+            self.process.kill()
+        return self.process.wait()
+
+
+def _installed(*packages: str) -> list[str]:
+    """The folders these packages are imported from."""
+    found = [find_spec(name) for name in packages]
+    origins = [Path(spec.origin).parent.parent for spec in found if spec and spec.origin]
+    return [str(folder) for folder in dict.fromkeys(origins)]
+
+
+class WorkerPool:
+    """The spare workers of this process; safe between threads and over forks."""
+
+    def __init__(self) -> None:
+        self._spare: list[Worker] = []
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def ask(self, job: bytes, mirror: int, deadline: float, most: int) -> bytes:
+        """A worker's answer to `job` about the opened file `mirror`, and the worker's end.
+
+        Raises TimeoutError after `deadline` (of time.monotonic), WorkerGone when there is none.
+        """
+        worker = self._hand_over(job, mirror)
+        try:
+            return worker.receive(deadline, most)
+        except EOFError:
+            raise WorkerGone(worker.close(), was_ready=worker.was_ready) from None
+        finally:
+            worker.close()
+            self.prepare()
+
+    def prepare(self) -> None:
+        """Have a spare worker; it gets ready by itself. Costs this process some milliseconds."""
+        with self._lock:
+            if not self._closed and len(self._spare) < SPARE:
+                self._spare.append(Worker())
+
+    def _hand_over(self, job: bytes, mirror: int) -> Worker:
+        while True:
+            with self._lock:
+                spare = self._spare.pop() if self._spare else None
+            worker = spare or Worker()
+            try:
+                worker.send(job, mirror)
+            except OSError:
+                status = worker.close()
+                if spare is None:
+                    raise WorkerGone(status, was_ready=False) from None
+                # It had waited too long and ended.
+                continue
+            return worker
+
+    def close(self) -> None:
+        """End the spare workers; the next question starts one again."""
+        with self._lock:
+            workers, self._spare = self._spare, []
+        for worker in workers:
+            worker.close()
+
+    def close_for_good(self) -> None:
+        self._closed = True
+        self.close()
+
+    def forget(self) -> None:
+        """In a forked child: the workers are the parent's, and end with it alone."""
+        for worker in self._spare:
+            worker.socket.close()
+            # It is no child of this process: nothing to wait for.
+            worker.process.returncode = -signal.SIGKILL
+        self._spare = []
+        self._lock = threading.Lock()
+
+
+pool = WorkerPool()
+os.register_at_fork(after_in_child=pool.forget)
+atexit.register(pool.close_for_good)
