@@ -1,13 +1,13 @@
 """The names that plugins bring: written when the catalogue changes, read by the resolver.
 
-`explode_plugin`, `retire_plugin` and `rename_plugin` are called by whoever changes the catalogue,
+`explode_plugins`, `retire_plugin` and `rename_plugin` are called by whoever changes the catalogue,
 in the transaction of that change. Rows are never deleted by them: a name that goes away is closed
 with `valid_to`, so that older events keep their item. What each table holds stands at its model.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Final, NamedTuple
 
 from django.db import transaction
 from django.db.models import Count, Max
@@ -26,6 +26,9 @@ from telemetry.models.attribution import AttributionRow
 from telemetry.taxonomy import ItemKind, Source
 
 CONSUMER = "attribution"
+BATCH: Final = 500
+"""Values in one statement; databases take some thousand."""
+
 SHARED_FIELDS = ("source", "ref_id", "marketplace", "plugin", "valid_from", "valid_to")
 TABLES: dict[ItemKind, tuple[type[AttributionRow], tuple[str, ...]]] = {
     ItemKind.PLUGIN: (AttributionPlugin, ("plugin_name", "marketplace_name", "version")),
@@ -37,7 +40,58 @@ TABLES: dict[ItemKind, tuple[type[AttributionRow], tuple[str, ...]]] = {
 """Per kind its table and the fields that, beside the item, make a row what it is."""
 
 
+class PluginNames(NamedTuple):
+    """A plugin and every name it may be met under, each as Claude Code writes it.
+
+    `skills` and the like: `plugin:skill`, `plugin:folder:agent`, a command without its slash,
+    `plugin_<plugin>_<server>` (see event_names.mcp_server_name). `marketplace` is the
+    registration's slug, empty for flea. `installations` are the (plugin, marketplace name) under
+    which transcripts' paths may know it.
+    """
+
+    source: Source
+    ref_id: str
+    marketplace: str
+    plugin: str
+    version: str
+    installations: Iterable[tuple[str, str]]
+    skills: Iterable[str] = ()
+    agents: Iterable[str] = ()
+    commands: Iterable[str] = ()
+    mcp_servers: Iterable[str] = ()
+
+    def by_kind(self) -> dict[ItemKind, set[tuple[str, ...]]]:
+        """The names as the tables hold them, see TABLES."""
+        return {
+            ItemKind.PLUGIN: {(*installed, self.version) for installed in self.installations},
+            ItemKind.SKILL: {(name,) for name in self.skills},
+            ItemKind.AGENT: {(name,) for name in self.agents},
+            ItemKind.COMMAND: {(name,) for name in self.commands},
+            ItemKind.MCP: {(name,) for name in self.mcp_servers},
+        }
+
+
 @transaction.atomic
+def explode_plugins(plugins: Sequence[PluginNames], *, now: datetime) -> bool:
+    """Make the tables say that each plugin has exactly these names from `now` on.
+
+    Rows that stay are untouched, vanished names are closed, new and returned ones get a new row.
+    A few statements for each table and BATCH plugins, and only reading ones where nothing changed.
+    Returns whether anything did; then stored events and the mirror are due.
+    """
+    changed: set[ItemKind] = set()
+    for source in Source:
+        ours = [each for each in plugins if each.source is source]
+        for first in range(0, len(ours), BATCH):
+            batch = {each.ref_id: each for each in ours[first : first + BATCH]}
+            wanted = {ref_id: each.by_kind() for ref_id, each in batch.items()}
+            for kind in TABLES:
+                names = {ref_id: kinds[kind] for ref_id, kinds in wanted.items()}
+                if _replace_names(kind, source, batch, names, now):
+                    changed.add(kind)
+    return _announce(changed)
+
+
 def explode_plugin(
     *,
     source: Source,
@@ -53,27 +107,23 @@ def explode_plugin(
     now: datetime,
     plugin_names: Iterable[str] = (),
 ) -> bool:
-    """Make the tables say that the plugin has exactly these names from `now` on.
-
-    Names are as Claude Code writes them: `plugin:skill`, `plugin:folder:agent`, a command without
-    its slash, `plugin_<plugin>_<server>` (see event_names.mcp_server_name). `marketplace` is the
-    registration's slug, empty for flea; `marketplace_names` are the names under which transcripts'
-    paths may know it, `plugin_names` those of the plugin when not `plugin` alone. Rows that stay
-    are untouched, vanished names are closed, new and returned ones get a new row. Returns whether
-    anything changed; then stored events and the mirror are due.
-    """
+    """`explode_plugins` for one, known under each of `plugin_names` (when not `plugin` alone) in
+    each of `marketplace_names`."""
     folders = tuple(plugin_names) or (plugin,)
-    installed = ((folder, name, version) for folder in folders for name in marketplace_names)
-    wanted: dict[ItemKind, set[tuple[str, ...]]] = {
-        ItemKind.PLUGIN: set(installed),
-        ItemKind.SKILL: {(name,) for name in skills},
-        ItemKind.AGENT: {(name,) for name in agents},
-        ItemKind.COMMAND: {(name,) for name in commands},
-        ItemKind.MCP: {(name,) for name in mcp_servers},
-    }
-    item = {"source": source, "ref_id": ref_id, "marketplace": marketplace, "plugin": plugin}
-    changed = {kind for kind, names in wanted.items() if _replace_names(kind, item, names, now)}
-    return _announce(changed)
+    installations = [(folder, name) for folder in folders for name in marketplace_names]
+    one = PluginNames(
+        source,
+        ref_id,
+        marketplace,
+        plugin,
+        version,
+        installations,
+        skills,
+        agents,
+        commands,
+        mcp_servers,
+    )
+    return explode_plugins([one], now=now)
 
 
 @transaction.atomic
@@ -141,26 +191,49 @@ def catalogue_rows() -> Iterator[CatalogueRow]:
 
 
 def _replace_names(
-    kind: ItemKind, item: dict[str, str], wanted: set[tuple[str, ...]], now: datetime
+    kind: ItemKind,
+    source: Source,
+    plugins: dict[str, PluginNames],
+    wanted: dict[str, set[tuple[str, ...]]],
+    now: datetime,
 ) -> bool:
-    """Close the item's open rows that are not wanted and open those that are missing."""
+    """Close the plugins' open rows that are not wanted and open those that are missing."""
     table, fields = TABLES[kind]
     opened = table._default_manager.filter(
-        source=item["source"], ref_id=item["ref_id"], valid_to=None
+        source=source, ref_id__in=list(plugins), valid_to=None
     ).order_by("pk")
-    kept: set[tuple[str, ...]] = set()
-    closed: list[Any] = []
-    for row in opened:
-        name = tuple(getattr(row, each) for each in fields)
-        same = row.marketplace == item["marketplace"] and row.plugin == item["plugin"]
-        if same and name in wanted and name not in kept:
-            kept.add(name)
+    kept: set[tuple[str, tuple[str, ...]]] = set()
+    closed: list[int] = []
+    for pk, ref_id, marketplace, plugin, *rest in opened.values_list(
+        "pk", "ref_id", "marketplace", "plugin", *fields
+    ):
+        name, owner = tuple(rest), plugins[ref_id]
+        same = marketplace == owner.marketplace and plugin == owner.plugin
+        if same and name in wanted[ref_id] and (ref_id, name) not in kept:
+            kept.add((ref_id, name))
         else:
-            closed.append(row.pk)
-    missing = sorted(wanted - kept)
-    table._default_manager.filter(pk__in=closed).update(valid_to=now)
+            closed.append(pk)
+    missing = sorted(
+        (ref_id, name)
+        for ref_id, names in wanted.items()
+        for name in names
+        if (ref_id, name) not in kept
+    )
+    for first in range(0, len(closed), BATCH):
+        table._default_manager.filter(pk__in=closed[first : first + BATCH]).update(valid_to=now)
     table._default_manager.bulk_create(
-        table(**item, **dict(zip(fields, name, strict=True)), valid_from=now) for name in missing
+        (
+            table(
+                source=source,
+                ref_id=ref_id,
+                marketplace=plugins[ref_id].marketplace,
+                plugin=plugins[ref_id].plugin,
+                **dict(zip(fields, name, strict=True)),
+                valid_from=now,
+            )
+            for ref_id, name in missing
+        ),
+        batch_size=BATCH,
     )
     return bool(closed or missing)
 
