@@ -247,6 +247,21 @@ AGNES_ASK_SAMPLE_ROWS = env.integer("AGNES_ASK_SAMPLE_ROWS", default=3, minimum=
 # How many statements of questions may run at once on this machine; more are told to come again.
 AGNES_ASK_MAX_QUERIES = env.integer("AGNES_ASK_MAX_QUERIES", default=3, minimum=1, maximum=64)
 
+# --- Marketplaces ----------------------------------------------------------------------------
+
+AGNES_MARKETPLACES_DIR = AGNES_DATA_DIR / "marketplaces"
+AGNES_MARKETPLACE_PRIVATE_HOSTS = env.names("AGNES_MARKETPLACE_PRIVATE_HOSTS")
+AGNES_MARKETPLACE_HTTP_HOSTS = env.names("AGNES_MARKETPLACE_HTTP_HOSTS")
+AGNES_MARKETPLACE_ALLOW_FILE = env.flag("AGNES_MARKETPLACE_ALLOW_FILE", default=False)
+AGNES_MARKETPLACE_MAX_BYTES = env.integer(
+    "AGNES_MARKETPLACE_MAX_BYTES", default=256 * 1024**2, minimum=1
+)
+AGNES_MARKETPLACE_MAX_FILES = env.integer("AGNES_MARKETPLACE_MAX_FILES", default=50_000, minimum=1)
+# The worker ends a task after 120 seconds.
+AGNES_MARKETPLACE_SYNC_SECONDS = env.integer(
+    "AGNES_MARKETPLACE_SYNC_SECONDS", default=90, minimum=1
+)
+
 # --- Jobs ------------------------------------------------------------------------------------
 
 # Seconds between two runs; 0 switches the job off.
@@ -258,6 +273,9 @@ SCHEDULER_USAGE_ROLLUP_INTERVAL = env.integer(
 )
 SCHEDULER_USAGE_PRUNE_INTERVAL = env.integer(
     "SCHEDULER_USAGE_PRUNE_INTERVAL", default=86400, minimum=0
+)
+SCHEDULER_MARKETPLACE_SYNC_INTERVAL = env.integer(
+    "SCHEDULER_MARKETPLACE_SYNC_INTERVAL", default=86400, minimum=0
 )
 SCHEDULER_ATTRIBUTION_INTERVAL = env.integer(
     "SCHEDULER_ATTRIBUTION_INTERVAL", default=60, minimum=0

@@ -22,3 +22,8 @@ def slug_from(text: str) -> str:
 def distinct_name(slug: str, plugin: str) -> str:
     """What a curated plugin is served as when its own name is taken."""
     return f"{slug}--{plugin}"
+
+
+def public_name(name: str, owner: str) -> str:
+    """What a flea item is called, in the market and in transcripts; `owner` is a username."""
+    return f"{name}-by-{owner}"
