@@ -1,21 +1,35 @@
 """Accounts in the Django admin: people can be edited, tokens revoked, the audit trail only read."""
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from accounts import audit
+from accounts.admin_base import BAD, GOOD, WARN, AgnesAdmin, ReadOnlyAdmin, colored
 from accounts.models import ApiToken, AuditEvent, UsageStored, User
 from accounts.tokens import revoke_token
+
+if TYPE_CHECKING:
+    # The theme's forms are these with its own widgets.
+    from django.contrib.auth.forms import (
+        AdminPasswordChangeForm,
+        AdminUserCreationForm,
+        UserChangeForm,
+    )
+else:
+    from unfold.forms import AdminPasswordChangeForm, UserChangeForm
+    from unfold.forms import UserCreationForm as AdminUserCreationForm
 
 # There is one admin flag and nothing else that gives rights.
 admin.site.unregister(Group)
@@ -38,10 +52,19 @@ class UserForm(UserChangeForm[User]):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin[User]):
+class UserAdmin(AgnesAdmin, DjangoUserAdmin[User]):
     form = UserForm
     add_form = NewUserForm
-    list_display = ("username", "email", "name", "is_staff", "is_active", "last_login")
+    change_password_form = AdminPasswordChangeForm
+    list_display = (
+        "username",
+        "name",
+        "email",
+        "is_staff",
+        "is_active",
+        "last_login",
+        "related",
+    )
     list_filter = ("is_staff", "is_active", "telemetry_opt_out", "date_joined")
     search_fields = ("username", "email", "name")
     ordering = ("username",)
@@ -63,6 +86,11 @@ class UserAdmin(DjangoUserAdmin[User]):
             },
         ),
     )
+
+    @admin.display(description="look at")
+    def related(self, user: User) -> SafeString:
+        address = reverse("admin:telemetry_session_changelist")
+        return format_html('<a href="{}?user__id__exact={}">sessions</a>', address, user.pk)
 
     @transaction.atomic
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
@@ -149,27 +177,33 @@ class TokenState(admin.SimpleListFilter):
         return None
 
 
-class ReadOnlyAdmin(admin.ModelAdmin[Any]):
-    """Rows can be looked at and found, not added, changed or deleted."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 @admin.register(ApiToken)
 class ApiTokenAdmin(ReadOnlyAdmin):
-    list_display = ("name", "user", "prefix", "scopes", "last_used_at", "expires_at", "revoked_at")
+    note = "Tokens that people use the API and the client with. The secret itself is not kept."
+    when_empty = "manage.py create_token makes one; the client makes its own when people sign in."
+    list_display = (
+        "name",
+        "user",
+        "prefix",
+        "scopes",
+        "state",
+        "last_used_at",
+        "expires_at",
+        "revoked_at",
+    )
     list_filter = (TokenState, "created_at")
     list_select_related = ("user",)
     search_fields = ("name", "prefix", "user__username", "user__email")
     actions = ("revoke",)
     exclude = ("digest",)
+
+    @colored({"usable": GOOD, "expired": WARN, "revoked": BAD})
+    @admin.display(description="state")
+    def state(self, token: ApiToken) -> str:
+        if token.revoked_at is not None:
+            return "revoked"
+        ended = token.expires_at is not None and token.expires_at <= timezone.now()
+        return "expired" if ended else "usable"
 
     @admin.action(description="Revoke the selected tokens")
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
@@ -184,6 +218,7 @@ class ApiTokenAdmin(ReadOnlyAdmin):
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(ReadOnlyAdmin):
+    note = "Who looked at, took out, changed or erased what; rows are only ever added."
     list_display = (
         "at",
         "actor_label",
@@ -191,7 +226,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
         "resource_type",
         "resource_id",
         "subject",
-        "result",
+        "outcome",
         "door",
     )
     list_filter = ("result", "door", "action", "at")
@@ -199,3 +234,8 @@ class AuditEventAdmin(ReadOnlyAdmin):
     search_fields = ("actor_label", "action", "resource_id", "subject__username", "request_id")
     date_hierarchy = "at"
     show_full_result_count = False
+
+    @colored({"ok": GOOD, "failed": BAD, "denied": WARN})
+    @admin.display(description="result")
+    def outcome(self, event: AuditEvent) -> str:
+        return str(event.result)

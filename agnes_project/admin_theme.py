@@ -39,6 +39,8 @@ THEME: dict[str, Any] = {
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _static("favicon.svg")}],
     "ENVIRONMENT": "agnes_project.admin_theme.environment_badge",
     "SHOW_VIEW_ON_SITE": False,
+    # The audit trail tells who changed what, from every door.
+    "SHOW_HISTORY": False,
     "SHOW_BACK_BUTTON": True,
     "BORDER_RADIUS": "6px",
     "COLORS": colors(),

@@ -89,7 +89,15 @@ GROUPS = (
                     _list("MCP servers known", "attributionmcpserver"),
                 ),
             ),
-            Entry("Ask", "ask", "message-circle-question-mark"),
+            Entry(
+                "Ask",
+                "ask",
+                "message-circle-question-mark",
+                more=(
+                    _list("Asked questions", "askedquestion"),
+                    _list("Saved questions", "savedquestion"),
+                ),
+            ),
         ),
         for_admins=True,
     ),

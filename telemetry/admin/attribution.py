@@ -19,6 +19,7 @@ SHARED = ("source", "ref_id", "marketplace", "plugin", "valid_from", "valid_to")
 
 class AttributionAdmin(TelemetryAdmin):
     note = NOTE
+    when_empty = "Register a marketplace, and the names of its plugins are listed here."
     list_filter: ClassVar[Any] = ("source", ("valid_to", admin.EmptyFieldListFilter))
     ordering = ("-pk",)
 

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
-from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
@@ -14,9 +13,15 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from accounts.admin import ReadOnlyAdmin
+from accounts.admin_base import ReadOnlyAdmin
 from accounts.models import User
 from telemetry.models import Session
+
+if TYPE_CHECKING:
+    # The theme's own, without types.
+    from django.contrib.admin.views.main import ChangeList
+else:
+    from unfold.views import ChangeList
 
 MOST_LISTED = 5_000
 """Rows that a list counts and pages through; counting ten million takes seconds, each time."""
@@ -77,9 +82,12 @@ class NewestList(WholeList):
 
 
 class TelemetryAdmin(ReadOnlyAdmin):
-    """A list that can be read, filtered and searched. `note` stands above it."""
+    """A list that can be read, filtered and searched."""
 
-    note: ClassVar[str] = ""
+    when_empty = (
+        "Rows come from transcripts: import some with manage.py usage_import, or make a demo with "
+        "manage.py seed_demo."
+    )
     paginator = BoundedPaginator
     show_full_result_count = False
     # The counts beside filters are a query each, over the whole table.
@@ -89,27 +97,8 @@ class TelemetryAdmin(ReadOnlyAdmin):
     # What is not indexed would be sorted whole, so a list names what it may be sorted by.
     sortable_by: ClassVar[Any] = ()
 
-    class Media:
-        css: ClassVar[Any] = {"all": ("telemetry/admin.css",)}
-
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return WholeList
-
-
-class ReadOnlyInline(admin.TabularInline[Any, Any]):
-    """Rows of another table below a row's page."""
-
-    extra = 0
-    can_delete = False
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 class SessionRowsAdmin(TelemetryAdmin):

@@ -9,11 +9,20 @@ from django.template.defaultfilters import truncatechars
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
+from accounts.admin_base import BAD, GOOD, INFO, WARN, colored
 from accounts.models import User
 from telemetry.admin import actions
 from telemetry.admin.base import TelemetryAdmin, session_link
 from telemetry.models import Heartbeat, Lease, PendingChange, ProcessorState, Watermark
 from telemetry.processors import names
+
+Status = ProcessorState.Status
+STATUS_COLORS: dict[str, str] = {
+    Status.DONE: GOOD,
+    Status.DUE: INFO,
+    Status.FAILED: WARN,
+    Status.QUARANTINED: BAD,
+}
 
 
 class ProcessorFilter(admin.SimpleListFilter):
@@ -31,10 +40,11 @@ class ProcessorFilter(admin.SimpleListFilter):
 
 @admin.register(ProcessorState)
 class ProcessorStateAdmin(TelemetryAdmin):
+    note = "What each processor has done with each session; what failed can be tried again."
     list_display = (
         "of_session",
         "processor",
-        "status",
+        "state",
         "attempts",
         "short_error",
         "due_at",
@@ -53,6 +63,11 @@ class ProcessorStateAdmin(TelemetryAdmin):
     def of_session(self, state: ProcessorState) -> SafeString | str:
         return session_link(state.session_id, state.session.session_id)
 
+    @colored(STATUS_COLORS)
+    @admin.display(description="status")
+    def state(self, state: ProcessorState) -> str:
+        return str(state.status)
+
     @admin.display(description="error")
     def short_error(self, state: ProcessorState) -> str:
         return truncatechars(state.error, 80)
@@ -70,14 +85,16 @@ class ProcessorStateAdmin(TelemetryAdmin):
 
 @admin.register(PendingChange)
 class PendingChangeAdmin(TelemetryAdmin):
+    when_empty = "Nothing to do: everything has caught up."
     note = "What rollups, mirror and attribution have yet to catch up with; empty most of the time."
-    list_display = ("id", "consumer", "kind", "key")
+    list_display = ("consumer", "kind", "key")
     search_fields = ("=consumer", "=kind", "=key")
     ordering = ("-pk",)
 
 
 @admin.register(Lease)
 class LeaseAdmin(TelemetryAdmin):
+    when_empty = "No job runs right now."
     note = "The right to do one job alone. A holder that died gives it back by the clock."
     list_display = ("name", "owner", "token", "acquired_at", "expires_at")
     ordering = ("name",)
@@ -85,6 +102,8 @@ class LeaseAdmin(TelemetryAdmin):
 
 @admin.register(Heartbeat)
 class HeartbeatAdmin(TelemetryAdmin):
+    note = "When each part of the worker was last known to work, and what it said."
+    when_empty = "The worker has not run yet: start it with manage.py qcluster."
     list_display = ("name", "beat_at", "details")
     ordering = ("name",)
 

@@ -10,6 +10,7 @@ from telemetry.models import AskedQuestion, SavedQuestion
 
 @admin.register(AskedQuestion)
 class AskedQuestionAdmin(TelemetryAdmin):
+    when_empty = "Nobody has asked yet: manage.py usage_ask takes a question in plain language."
     note = "Rows are not kept; run the SQL again to see them."
     list_display = (
         "asked_at",
@@ -40,6 +41,7 @@ class AskedQuestionAdmin(TelemetryAdmin):
 
 @admin.register(SavedQuestion)
 class SavedQuestionAdmin(TelemetryAdmin):
+    when_empty = "Nobody has kept a question yet."
     list_display = ("name", "owner", "text", "shared", "updated_at")
     list_filter = ("shared", "updated_at")
     list_select_related = ("user",)

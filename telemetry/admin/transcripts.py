@@ -9,10 +9,10 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
+from accounts.admin_base import ReadOnlyInline
 from accounts.models import User
 from telemetry.admin import actions
 from telemetry.admin.base import (
-    ReadOnlyInline,
     TelemetryAdmin,
     person_link,
     row_link,
@@ -41,7 +41,7 @@ class SegmentsOfRevision(ReadOnlyInline):
 
 @admin.register(TranscriptRevision)
 class TranscriptRevisionAdmin(TelemetryAdmin):
-    list_display = ("id", "of_file", "number", "bytes", "dropped_at")
+    list_display = ("number", "of_file", "bytes", "dropped_at")
     list_filter = (("dropped_at", admin.EmptyFieldListFilter),)
     list_select_related = ("file",)
     search_fields = ("=file__name", "=sha256")
@@ -135,7 +135,7 @@ class SessionIdentityAdmin(TelemetryAdmin):
 
 @admin.register(SessionOverlap)
 class SessionOverlapAdmin(TelemetryAdmin):
-    list_display = ("id", "copy", "first", "shared")
+    list_display = ("shared", "copy", "first")
     list_select_related = ("session", "holder")
     search_fields = ("=session__session_id", "=holder__session_id")
     search_help_text = "A session id in full."
@@ -152,6 +152,7 @@ class SessionOverlapAdmin(TelemetryAdmin):
 
 @admin.register(Tombstone)
 class TombstoneAdmin(TelemetryAdmin):
+    when_empty = "Nothing was erased."
     note = (
         "What was erased is not taken again while its tombstone stands. A tombstone is a hash, so "
         "it names nobody."
@@ -177,6 +178,7 @@ class TombstoneAdmin(TelemetryAdmin):
 
 @admin.register(DoomedBlob)
 class DoomedBlobAdmin(TelemetryAdmin):
+    when_empty = "Nothing waits to be deleted."
     note = "Stored objects whose rows are gone; they are deleted soon, and tried until they are."
     list_display = ("blob", "created_at")
     search_fields = ("=blob",)
@@ -185,6 +187,7 @@ class DoomedBlobAdmin(TelemetryAdmin):
 
 @admin.register(ImportedFile)
 class ImportedFileAdmin(TelemetryAdmin):
+    when_empty = "Nothing was imported from disk; manage.py usage_import FOLDER does it."
     note = "Files as an import read them last; without its row a file is only read once more."
     list_display = ("path", "person", "bytes", "verdict", "seen_at")
     list_select_related = ("user",)

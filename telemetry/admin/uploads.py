@@ -8,8 +8,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
+from accounts.admin_base import ReadOnlyInline
 from telemetry.admin.base import (
-    ReadOnlyInline,
     TelemetryAdmin,
     list_links,
     person_link,
@@ -252,7 +252,7 @@ class TranscriptFileAdmin(TelemetryAdmin):
 
 @admin.register(SessionFile)
 class SessionFileAdmin(TelemetryAdmin):
-    list_display = ("id", "of_session", "of_file")
+    list_display = ("of_session", "of_file")
     list_select_related = ("session", "file")
     search_fields = ("=session__session_id", "=file__name")
     ordering = ("-pk",)

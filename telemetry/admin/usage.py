@@ -7,9 +7,18 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
+from accounts.admin_base import BAD, GOOD, WARN, colored
 from telemetry.admin.base import SessionRowsAdmin
 from telemetry.identity import identity_key
 from telemetry.models import UsageEvent, UsageResponse, UsageSessionSummary
+from telemetry.taxonomy import Outcome
+
+OUTCOME_COLORS: dict[str, str] = {
+    Outcome.OK: GOOD,
+    Outcome.FAILED: BAD,
+    Outcome.REJECTED: WARN,
+    Outcome.INTERRUPTED: WARN,
+}
 
 
 @admin.register(UsageEvent)
@@ -20,7 +29,7 @@ class UsageEventAdmin(SessionRowsAdmin):
         "session",
         "event_type",
         "what",
-        "outcome",
+        "result",
         "invocation",
         "item",
         "evidence",
@@ -47,6 +56,11 @@ class UsageEventAdmin(SessionRowsAdmin):
             return f"/{event.command_name}"
         named = event.skill_name or event.subagent_type
         return f"{event.tool_name}: {named}" if named else event.tool_name or ""
+
+    @colored(OUTCOME_COLORS)
+    @admin.display(description="outcome")
+    def result(self, event: UsageEvent) -> str:
+        return event.outcome
 
     @admin.display(description="invocation")
     def invocation(self, event: UsageEvent) -> str:
