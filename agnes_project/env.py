@@ -92,6 +92,11 @@ class Env:
         parts = [part.strip() for part in self.text(name).split(",")]
         return [part for part in parts if part] or list(default)
 
+    def beginning_with(self, prefix: str) -> dict[str, str]:
+        """The variables that are set and whose name begins so, by name."""
+        names = (name for name in self._variables if name.startswith(prefix))
+        return {name: value for name in names if (value := self.text(name))}
+
     def origins(self, name: str) -> list[str]:
         """Comma-separated web origins, each with its scheme and without a path."""
         origins = self.names(name)

@@ -44,7 +44,7 @@ SETTINGS: Final[Sequence[tuple[str, str]]] = (
     ("transfer.bundleURI", "false"),
     ("transfer.fsckObjects", "true"),
 )
-LIMITED: Final = 'ulimit -f "$1"; ulimit -v "$2" 2>/dev/null; shift 2; exec git "$@"'
+LIMITED: Final = 'ulimit -f "$1"; ulimit -v "$2" 2>/dev/null; shift 2; exec "$@"'
 
 
 @dataclass(frozen=True)
@@ -128,13 +128,14 @@ def started(
     stderr: int | IO[bytes] = subprocess.DEVNULL,
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """A running git, which ends with all its children at the end of the block."""
-    if shutil.which("git", path=_path()) is None:
+    program = shutil.which("git")
+    if program is None:
         raise GitMissing(
             "The program git is not installed on this server.", fix="Install git 2.37 or newer."
         )
     blocks = str(max(1, -(-limits.most_bytes // 512)))
     process = subprocess.Popen(  # noqa: S603  fixed program, arguments are never words of a shell
-        ["/bin/sh", "-c", LIMITED, "sh", blocks, str(MEMORY // 1024), *arguments],
+        ["/bin/sh", "-c", LIMITED, "sh", blocks, str(MEMORY // 1024), program, *arguments],
         cwd=folder or "/",
         env=_environment(access, folder),
         stdin=stdin,
@@ -167,7 +168,7 @@ def _environment(access: Access | None, folder: Path | None) -> dict[str, str]:
         # Whoever owns the folder: nothing in it is run.
         settings.append(("safe.directory", "*"))
     environment = {
-        "PATH": _path(),
+        "PATH": os.defpath,
         "HOME": "/nonexistent",
         "LC_ALL": "C",
         "GIT_CONFIG_NOSYSTEM": "1",
@@ -185,7 +186,3 @@ def _environment(access: Access | None, folder: Path | None) -> dict[str, str]:
         environment[f"GIT_CONFIG_KEY_{number}"] = key
         environment[f"GIT_CONFIG_VALUE_{number}"] = value
     return environment
-
-
-def _path() -> str:
-    return os.environ.get("PATH", os.defpath)

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import os
 from typing import ClassVar, Final
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -30,7 +29,7 @@ def seal(token: str) -> str:
 def token_of(marketplace: Marketplace) -> str:
     """The token to send, empty where none is set. Raises TokenUnreadable."""
     if marketplace.token_variable:
-        token = os.environ.get(marketplace.token_variable, "").strip()
+        token = str(settings.AGNES_MARKETPLACE_TOKENS.get(marketplace.token_variable, ""))
         if not token:
             raise TokenUnreadable(
                 f"The environment variable {marketplace.token_variable} is not set.",

@@ -86,3 +86,8 @@ def test_a_bad_postgres_address_is_refused_without_showing_its_password(address:
         Env({"DATABASE_URL": address}).postgres("DATABASE_URL")
     assert "DATABASE_URL=" in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+def test_variables_of_a_prefix_are_found_when_they_are_set() -> None:
+    env = Env({"TOKEN_A": " a ", "TOKEN_B": "  ", "OTHER": "x"})
+    assert env.beginning_with("TOKEN_") == {"TOKEN_A": "a"}

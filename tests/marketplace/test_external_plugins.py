@@ -1,6 +1,7 @@
 """Plugins that lie in repositories of their own are fetched too, each once, pinned where asked."""
 
 import pytest
+from pytest_django.fixtures import Settings
 
 from marketplace.models import Item, Marketplace, Plugin
 from tests.marketplace.git_server import GitServer, serving
@@ -99,9 +100,9 @@ def test_a_repository_that_fails_keeps_its_plugins_items(
 
 
 def test_a_token_goes_to_repositories_of_the_same_host_only(
-    git_server: GitServer, far: Repository, monkeypatch: pytest.MonkeyPatch
+    git_server: GitServer, far: Repository, settings: Settings
 ) -> None:
-    monkeypatch.setenv("AGNES_MARKETPLACE_TOKEN_QUAY", "s3cret")
+    settings.AGNES_MARKETPLACE_TOKENS = {"AGNES_MARKETPLACE_TOKEN_QUAY": "s3cret"}
     with serving(git_server.root) as other:
         abroad = {"name": "far", "source": {"source": "url", "url": f"{other.url}/far.git"}}
         row = market(git_server, abroad, subdir(git_server, "buoy", "tools/buoy"))

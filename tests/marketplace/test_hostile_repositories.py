@@ -128,9 +128,9 @@ def test_a_server_that_never_answers_is_given_up(
 
 
 def test_a_token_is_in_no_error_and_goes_to_no_other_host(
-    git_server: GitServer, quay: Repository, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    git_server: GitServer, quay: Repository, settings: Settings
 ) -> None:
-    monkeypatch.setenv("AGNES_MARKETPLACE_TOKEN_QUAY", "s3cret-t0ken")
+    settings.AGNES_MARKETPLACE_TOKENS = {"AGNES_MARKETPLACE_TOKEN_QUAY": "s3cret-t0ken"}
     git_server.token = "another"
     row = register("quay", url(git_server), token_variable="AGNES_MARKETPLACE_TOKEN_QUAY")
 
@@ -144,9 +144,9 @@ def test_a_token_is_in_no_error_and_goes_to_no_other_host(
 
 
 def test_a_private_repository_is_read_with_its_token(
-    git_server: GitServer, quay: Repository, monkeypatch: pytest.MonkeyPatch
+    git_server: GitServer, quay: Repository, settings: Settings
 ) -> None:
-    monkeypatch.setenv("AGNES_MARKETPLACE_TOKEN_QUAY", "s3cret-t0ken")
+    settings.AGNES_MARKETPLACE_TOKENS = {"AGNES_MARKETPLACE_TOKEN_QUAY": "s3cret-t0ken"}
     git_server.token = "s3cret-t0ken"
     row = register("quay", url(git_server), token_variable="AGNES_MARKETPLACE_TOKEN_QUAY")
     assert sync(row).items == 4
