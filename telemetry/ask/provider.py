@@ -135,7 +135,7 @@ class Provider:
         Raises a ProviderError: NotConfigured, BadCredentials, RateLimited, RequestRefused,
         ModelUnavailable, ModelTimedOut, BadAnswer, TruncatedAnswer.
         """
-        self._check_key()
+        self.check_configured()
         import anthropic  # takes more than a second, which no other page shall wait
         import httpx2
 
@@ -154,8 +154,9 @@ class Provider:
                 time.sleep(pause)
         raise AssertionError("the last attempt returns or raises")
 
-    def _check_key(self) -> None:
-        """A key that is no header value would be shown in the HTTP library's error."""
+    def check_configured(self) -> None:
+        """Raises NotConfigured, or BadCredentials for a key that is no header value, which the
+        HTTP library's error would show."""
         if not self.key:
             raise NotConfigured
         if not (self.key.isascii() and self.key.isprintable()):
