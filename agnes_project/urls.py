@@ -1,6 +1,6 @@
 from django.contrib import admin
 from django.templatetags.static import static
-from django.urls import path
+from django.urls import include, path
 from django.utils.functional import lazy
 from django.views.generic import RedirectView
 
@@ -15,5 +15,7 @@ urlpatterns = [
     path("readyz", health.readyz, name="readyz"),
     path("healthz/worker", health.worker_healthz, name="worker_healthz"),
     path("api/", api.urls),
+    # Before the admin, which takes every other address below its own.
+    path("", include("telemetry.urls")),
     path("admin/", admin.site.urls),
 ]

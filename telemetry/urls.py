@@ -1,0 +1,12 @@
+"""Telemetry's pages."""
+
+from django.urls import path
+
+from telemetry.views import ask
+
+urlpatterns = [
+    path("admin/telemetry/ask/", ask.ask_page, name="ask"),
+    path("admin/telemetry/ask/save", ask.save_question, name="ask_save"),
+    path("admin/telemetry/ask/saved/<int:pk>", ask.change_saved, name="ask_saved"),
+    path("admin/telemetry/ask/<int:pk>/rows.csv", ask.rows_csv, name="ask_csv"),
+]
