@@ -5,6 +5,7 @@ from ninja import NinjaAPI
 from accounts.api_auth import SessionCookieAuth, TokenAuth
 from agnes_project.api_errors import register_error_handlers
 from agnes_project.content_security import for_api_page
+from marketplace.api import marketplaces
 from telemetry.api import ask, operations, sessions, usage_export
 
 api = NinjaAPI(
@@ -20,3 +21,4 @@ api.add_router("", sessions.router)
 api.add_router("/admin/usage", usage_export.router)
 api.add_router("/admin/usage", ask.router)
 api.add_router("/admin", operations.router)
+api.add_router("/marketplaces", marketplaces.router)
