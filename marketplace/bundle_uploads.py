@@ -20,7 +20,7 @@ LARGEST_UPLOAD: Final = 10 * 1024**2
 """Bytes of the file that is sent."""
 
 LARGEST_FILE: Final = 4 * 1024**2
-LARGEST_TREE: Final = 20 * 1024**2
+LARGEST_TREE: Final = 16 * 1024**2
 MOST_FILES: Final = 1_000
 DEEPEST: Final = 12
 LONGEST_PATH: Final = 240
