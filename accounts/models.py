@@ -158,6 +158,7 @@ class Scope(models.TextChoices):
 
     PUSH = "push", "Upload own sessions"
     READ = "read", "Read what its owner may read"
+    PUBLISH = "publish", "Publish to the flea market"
     ADMIN = "admin", "Act as admin"
 
 

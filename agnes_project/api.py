@@ -5,7 +5,7 @@ from ninja import NinjaAPI
 from accounts.api_auth import SessionCookieAuth, TokenAuth
 from agnes_project.api_errors import register_error_handlers
 from agnes_project.content_security import for_api_page
-from marketplace.api import marketplaces
+from marketplace.api import marketplaces, store
 from telemetry.api import ask, operations, sessions, usage_export
 
 api = NinjaAPI(
@@ -22,3 +22,4 @@ api.add_router("/admin/usage", usage_export.router)
 api.add_router("/admin/usage", ask.router)
 api.add_router("/admin", operations.router)
 api.add_router("/marketplaces", marketplaces.router)
+api.add_router("/store", store.router)

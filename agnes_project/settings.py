@@ -222,6 +222,8 @@ AGNES_UPLOAD_MAX_BYTES = env.integer("AGNES_UPLOAD_MAX_BYTES", default=256 * 102
 # Django refuses a request body above this when a view reads it whole; uploads are streamed and
 # counted by their own limit, so everything else may stay small.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024**2
+# Files in forms are bundles; nothing of one is written before it was checked.
+FILE_UPLOAD_HANDLERS = ["marketplace.upload_handler.BundleUploadHandler"]
 
 # --- Telemetry -------------------------------------------------------------------------------
 
@@ -263,6 +265,8 @@ AGNES_MARKETPLACE_MAX_FILES = env.integer("AGNES_MARKETPLACE_MAX_FILES", default
 AGNES_MARKETPLACE_SYNC_SECONDS = env.integer(
     "AGNES_MARKETPLACE_SYNC_SECONDS", default=90, minimum=1
 )
+AGNES_FLEA_REVIEW = env.choice("AGNES_FLEA_REVIEW", default="none", choices=("none", "admin"))
+AGNES_FLEA_MODEL_REVIEW = env.flag("AGNES_FLEA_MODEL_REVIEW", default=False)
 
 # --- Jobs ------------------------------------------------------------------------------------
 

@@ -1,0 +1,1 @@
+"""Marketplaces over HTTP."""

@@ -15,7 +15,7 @@ def use_own_folders(folder: Path) -> Iterator[None]:
     changed = {**settings.STORAGES, "bundles": {**settings.STORAGES["bundles"], "OPTIONS": kept}}
     with override_settings(
         STORAGES=changed,
-        AGNES_SERVED_DIR=folder / "served",
+        AGNES_SERVED_DIR=folder / "served-here",
         AGNES_UPLOAD_TEMP_DIR=folder / "tmp",
     ):
         yield

@@ -1,6 +1,5 @@
 """Bundles are kept once, under their digest, and go when nothing names them."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,16 +15,13 @@ from marketplace.bundle_store import (
     sweep_bundles,
 )
 from marketplace.bundles import Bundle, pack
-from tests.marketplace.own_folders import files_below, use_own_folders
+from tests.marketplace.own_folders import files_below
 
 ONE = Bundle.of({"SKILL.md": b"one", "run.sh": b"#!/bin/sh\n"}, frozenset({"run.sh"}))
 OTHER = Bundle.of({"SKILL.md": b"other"})
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path) -> Iterator[Path]:
-    with use_own_folders(tmp_path):
-        yield tmp_path
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 def test_a_bundle_comes_back_as_it_was() -> None:

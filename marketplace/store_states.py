@@ -1,0 +1,202 @@
+"""What becomes of a flea item after its upload: by its owner, or by an admin.
+
+Nothing is deleted. Each change says who, when and why, has its audit row, and brings the names in
+the attribution tables up to date in the same transaction.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from django.db import transaction
+from django.http import HttpRequest
+
+from accounts import audit
+from accounts.models import User
+from accounts.permissions import AdminOnly, is_admin
+from marketplace.models import FleaItem, FleaState, FleaVersion
+from marketplace.store import (
+    attribute,
+    go_live_or_wait,
+    make_live,
+    set_item_state,
+    set_version_state,
+)
+from marketplace.store_errors import NotYours, ReasonMissing, UnknownAction, WrongState
+
+
+def change_state(
+    item: FleaItem,
+    action: str,
+    *,
+    by: User,
+    now: datetime,
+    door: audit.Door,
+    reason: str = "",
+    request: HttpRequest | None = None,
+) -> FleaItem:
+    """Do one of ACTIONS; returns the item as it is then.
+
+    Raises UnknownAction, NotYours, AdminOnly, WrongState or ReasonMissing.
+    """
+    act = ACTIONS.get(action)
+    if act is None:
+        raise UnknownAction(
+            f"There is no action {action!r}.", fix=f"Choose one of {', '.join(ACTIONS)}."
+        )
+    reason = reason.strip()[:2_000]
+    with transaction.atomic():
+        item = FleaItem.objects.select_for_update().get(pk=item.pk)
+        before = item.state
+        version = act(item, by, now, reason)
+        item.refresh_from_db()
+        audit.record(
+            action=f"store.{action}",
+            door=door,
+            actor=by,
+            resource_type="flea_item",
+            resource_id=item.public_name,
+            subject=item.owner,
+            details=_details(before, item, version, reason),
+            request=request,
+        )
+    return item
+
+
+def _submit(item: FleaItem, by: User, now: datetime, reason: str) -> FleaVersion:
+    """A draft shall be offered."""
+    _require_owner(item, by)
+    version = item.versions.filter(state=FleaState.DRAFT).order_by("-number").first()
+    if version is None or item.state == FleaState.REMOVED:
+        raise _wrong(item, "has no draft")
+    go_live_or_wait(item, version, by=by, now=now)
+    return version
+
+
+def _withdraw(item: FleaItem, by: User, now: datetime, reason: str) -> FleaVersion | None:
+    """What waits becomes a draft again; where nothing waits, the live item is taken out."""
+    _require_owner(item, by)
+    version = _waiting(item)
+    if version is not None:
+        set_version_state(version, FleaState.DRAFT, by=by, now=now, reason=reason)
+        if not item.is_live:
+            set_item_state(item, FleaState.DRAFT, by=by, now=now, reason=reason)
+        return version
+    if not item.is_live:
+        raise _wrong(item, "is neither live nor waiting")
+    set_item_state(item, FleaState.REMOVED, by=by, now=now, reason=reason)
+    attribute(item, now=now)
+    return item.live_version
+
+
+def _approve(item: FleaItem, by: User, now: datetime, reason: str) -> FleaVersion:
+    _require_admin(by)
+    version = _waiting(item)
+    if version is None or item.state == FleaState.REMOVED:
+        raise _wrong(item, "has nothing that waits")
+    item.needs_review = False
+    make_live(item, version, by=by, now=now)
+    return version
+
+
+def _reject(item: FleaItem, by: User, now: datetime, reason: str) -> FleaVersion | None:
+    """What waits is refused and what is live stays; where nothing waits, the live item goes."""
+    _require_admin(by)
+    _require_reason(reason)
+    version = _waiting(item)
+    if version is not None:
+        set_version_state(version, FleaState.REJECTED, by=by, now=now, reason=reason)
+        if not item.is_live:
+            item.needs_review = True
+            set_item_state(item, FleaState.REJECTED, by=by, now=now, reason=reason)
+        return version
+    if not item.is_live:
+        raise _wrong(item, "is neither live nor waiting")
+    item.needs_review = True
+    set_item_state(item, FleaState.REJECTED, by=by, now=now, reason=reason)
+    attribute(item, now=now)
+    return item.live_version
+
+
+def _remove(item: FleaItem, by: User, now: datetime, reason: str) -> FleaVersion | None:
+    """Gone from every list, whatever it was; it can be restored."""
+    if item.owner != by:
+        _require_admin(by)
+        _require_reason(reason)
+    if item.state == FleaState.REMOVED:
+        raise _wrong(item, "is removed already")
+    item.needs_review = item.needs_review or item.owner != by
+    set_item_state(item, FleaState.REMOVED, by=by, now=now, reason=reason)
+    attribute(item, now=now)
+    return item.live_version
+
+
+def _restore(item: FleaItem, by: User, now: datetime, reason: str) -> FleaVersion | None:
+    """Back to what it was: live where it ever was, else to what its newest version is."""
+    if item.state not in {FleaState.REMOVED, FleaState.REJECTED}:
+        raise _wrong(item, "is neither removed nor rejected")
+    if not is_admin(by) and (item.owner != by or item.state_by != by):
+        raise NotYours(
+            f"{item.public_name} was taken out by {item.state_by_name}.", fix="Ask an admin."
+        )
+    if is_admin(by):
+        item.needs_review = False
+    version = item.live_version
+    if version is not None and not item.needs_review:
+        make_live(item, version, by=by, now=now)
+        return version
+    version = item.newest_version()
+    was_pending = version is not None and version.state == FleaState.PENDING
+    state = FleaState.PENDING if was_pending else FleaState.DRAFT
+    if version is not None and version.state == FleaState.REJECTED:
+        set_version_state(version, FleaState.DRAFT, by=by, now=now, reason=reason)
+    set_item_state(item, state, by=by, now=now, reason=reason)
+    return version
+
+
+Act = Callable[[FleaItem, User, datetime, str], FleaVersion | None]
+ACTIONS: Final[Mapping[str, Act]] = {
+    "submit": _submit,
+    "withdraw": _withdraw,
+    "approve": _approve,
+    "reject": _reject,
+    "remove": _remove,
+    "restore": _restore,
+}
+
+
+def _waiting(item: FleaItem) -> FleaVersion | None:
+    return item.versions.filter(state=FleaState.PENDING).order_by("-number").first()
+
+
+def _require_owner(item: FleaItem, by: User) -> None:
+    if item.owner != by:
+        raise NotYours(f"{item.public_name} is not yours.", fix="Ask its owner or an admin.")
+
+
+def _require_admin(by: User) -> None:
+    if not is_admin(by):
+        raise AdminOnly("Only an admin may do this.", fix="Ask an admin of this Agnes.")
+
+
+def _require_reason(reason: str) -> None:
+    if not reason:
+        raise ReasonMissing
+
+
+def _wrong(item: FleaItem, problem: str) -> WrongState:
+    return WrongState(
+        f"{item.public_name} {problem}; it is {item.get_state_display()}.",
+        fix="Look at its state and versions first.",
+    )
+
+
+def _details(
+    before: str, item: FleaItem, version: FleaVersion | None, reason: str
+) -> dict[str, Any]:
+    return {
+        "from": before,
+        "to": item.state,
+        "version": version.number if version else None,
+        "reason": reason,
+    }
