@@ -80,7 +80,8 @@ GROUPS = (
                 more=(
                     Entry("Review", "review"),
                     _list("Curated marketplaces", "marketplace", "marketplace"),
-                    _list("Flea market", "entity", "marketplace"),
+                    _list("Flea market", "fleaitem", "marketplace"),
+                    _list("Flea versions", "fleaversion", "marketplace"),
                     _list("Items of 7 and 30 days", "usagemarketplaceitemwindow"),
                     _list("Plugins known", "attributionplugin"),
                     _list("Skills known", "attributionskill"),

@@ -1,0 +1,5 @@
+"""Marketplaces in the Django admin, by topic."""
+
+from marketplace.admin import flea
+
+__all__ = ["flea"]
