@@ -94,6 +94,14 @@ def ask(question: str, *, asker: Asker, follows: int | None = None) -> Answer:
         return _Conversation(asked, Provider.from_settings(), asker.now).answer()
 
 
+def answer_unkept(question: str, *, provider: Provider, now: datetime) -> Answer:
+    """As `ask`, but without a row of the history or the audit trail: for evaluation."""
+    asked = AskedQuestion(
+        text=clean_question(question), origin=Origin.GENERATED, asked_at=now, door=""
+    )
+    return _Conversation(asked, provider, now).answer()
+
+
 def preview(question: str, *, asker: Asker, follows: int | None = None) -> Preview:
     """Exactly what `ask` would send, without sending it. Raises as `ask`, but no ProviderError."""
     text = clean_question(question)
