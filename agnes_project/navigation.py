@@ -80,6 +80,7 @@ GROUPS = (
                 more=(
                     Entry("Review", "review"),
                     _list("Curated marketplaces", "marketplace", "marketplace"),
+                    Entry("Gaps", "marketplace_gaps"),
                     _list("Flea market", "fleaitem", "marketplace"),
                     _list("Flea versions", "fleaversion", "marketplace"),
                     _list("Items of 7 and 30 days", "usagemarketplaceitemwindow"),

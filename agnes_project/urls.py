@@ -17,5 +17,6 @@ urlpatterns = [
     path("api/", api.urls),
     # Before the admin, which takes every other address below its own.
     path("", include("telemetry.urls")),
+    path("", include("marketplace.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -19,6 +19,7 @@ from marketplace.git_source import configured_rules, store_of
 from marketplace.manifests.sources import REF
 from marketplace.models import Item, Marketplace
 from marketplace.names import slug_from
+from marketplace.task_queue import enqueue_sync
 from marketplace.tokens import LONGEST, seal
 from telemetry.task_queue import enqueue_attribution
 
@@ -104,7 +105,7 @@ def register_marketplace(
     now: datetime,
     request: HttpRequest | None = None,
 ) -> Marketplace:
-    """A new marketplace, or one that was removed again; it is synced by the next sync.
+    """A new marketplace, or one that was removed again; the worker syncs it at once.
 
     Raises MarketplaceInvalid, AddressRefused, SlugTaken.
     """
@@ -119,6 +120,7 @@ def register_marketplace(
     row.token_sealed = ""
     _apply(row, given)
     _record("marketplace.create", row, by, door, request, {"url": row.url})
+    transaction.on_commit(lambda: enqueue_sync(row.slug, by=by))
     return row
 
 
@@ -132,7 +134,7 @@ def change_marketplace(
     request: HttpRequest | None = None,
 ) -> Marketplace:
     """The marketplace with another address, pin or token; its slug stays. A changed address or pin
-    is read by the next sync. Raises MarketplaceInvalid, AddressRefused."""
+    is read by a sync that the worker begins at once. Raises MarketplaceInvalid, AddressRefused."""
     row = Marketplace.objects.select_for_update().get(pk=marketplace.pk)
     given = check(Registration(**{**registration.__dict__, "slug": row.slug}))
     before = {name: getattr(row, name) for name in FIELDS}
@@ -146,6 +148,7 @@ def change_marketplace(
         changed["token"] = ["***", "***" if given.token else ""]
     if changed:
         _record("marketplace.change", row, by, door, request, {"changed": changed})
+        transaction.on_commit(lambda: enqueue_sync(row.slug, by=by))
     return row
 
 

@@ -3,31 +3,35 @@
 from typing import Any
 
 from django.utils import timezone
-from django_q.tasks import async_task
 
 from accounts import audit
 from accounts.errors import AgnesError
+from accounts.models import User
 from marketplace.models import Marketplace
 from marketplace.sync import sync_marketplace
-
-SYNC = "marketplace.tasks.sync"
+from marketplace.task_queue import enqueue_sync
 
 
 def sync_all() -> dict[str, Any]:
     """A task for each marketplace, since one that is slow may use up all the time a task has."""
     slugs = list(Marketplace.objects.registered().values_list("slug", flat=True))
     for slug in slugs:
-        async_task(SYNC, slug)
+        enqueue_sync(slug)
     return {"queued": len(slugs)}
 
 
-def sync(slug: str) -> dict[str, Any]:
-    """One marketplace; what fails is stored at it. Nothing when it was removed meanwhile."""
+def sync(slug: str, by: int | None = None) -> dict[str, Any]:
+    """One marketplace; what fails is stored at it. Nothing when it was removed meanwhile.
+
+    `by` is the id of who asked for it on a page, None for the nightly run.
+    """
+    actor = User.objects.filter(pk=by).first() if by else None
+    door = audit.Door.PAGE if actor else audit.Door.SYSTEM
     marketplace = Marketplace.objects.registered().filter(slug=slug).first()
     if marketplace is None:
         return {}
     try:
-        report = sync_marketplace(marketplace, by=None, door=audit.Door.SYSTEM, now=timezone.now())
+        report = sync_marketplace(marketplace, by=actor, door=door, now=timezone.now())
     except AgnesError as error:
         return {"slug": slug, "error": error.code}
     return report.numbers()

@@ -1,5 +1,5 @@
 """Marketplaces in the Django admin, by topic."""
 
-from marketplace.admin import flea
+from marketplace.admin import curated, flea
 
-__all__ = ["flea"]
+__all__ = ["curated", "flea"]

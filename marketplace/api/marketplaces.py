@@ -170,7 +170,7 @@ def list_marketplaces(request: HttpRequest) -> list[dict[str, Any]]:
 
 @router.post("", response={201: MarketplaceDetails}, summary="Register a marketplace")
 def create_marketplace(request: HttpRequest, body: NewMarketplace) -> Status[dict[str, Any]]:
-    """Admins only. It is empty until it is synced, which happens every night or on request."""
+    """Admins only. It is empty until it was synced, which the worker does at once."""
     admin = require_admin(request)
     row = register_marketplace(
         Registration(**body.dict()),
