@@ -6,7 +6,7 @@ from accounts.api_auth import SessionCookieAuth, TokenAuth
 from agnes_project.api_errors import register_error_handlers
 from agnes_project.content_security import for_api_page
 from marketplace.api import marketplaces, store
-from telemetry.api import ask, operations, sessions, usage_export
+from telemetry.api import ask, me, operations, sessions, usage_export, usage_snapshot
 
 api = NinjaAPI(
     title="Agnes",
@@ -18,6 +18,8 @@ api = NinjaAPI(
 )
 register_error_handlers(api)
 api.add_router("", sessions.router)
+api.add_router("/me", me.router)
+api.add_router("/usage", usage_snapshot.router)
 api.add_router("/admin/usage", usage_export.router)
 api.add_router("/admin/usage", ask.router)
 api.add_router("/admin", operations.router)

@@ -1,11 +1,13 @@
 """One error envelope for everything under /api/: {"error": {code, message, fix, details}}."""
 
+import errno
 import logging
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
+from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
@@ -34,6 +36,11 @@ PLAIN: Mapping[int, tuple[str, str, str]] = {
         "Give the request id of this answer to an admin, who finds it in the log.",
     ),
     503: ("unavailable", "Agnes is not ready.", "Try again in a minute."),
+    507: (
+        "storage_full",
+        "The server has no space left.",
+        "Send it again when the operator has made room.",
+    ),
 }
 
 
@@ -114,8 +121,18 @@ def _http_error(request: HttpRequest, error: HttpError | type[HttpError]) -> Jso
 
 
 def _unexpected_error(request: HttpRequest, error: Exception | type[Exception]) -> JsonResponse:
+    if _is_full(error):
+        logger.error("%s %s failed: no space is left", request.method, request.path)
+        return plain_error_response(507)
     logger.error("%s %s failed", request.method, request.path, exc_info=error)  # type: ignore[arg-type]
     return plain_error_response(500)
+
+
+def _is_full(error: Exception | type[Exception]) -> bool:
+    """Whether a disk has no room left, as the file system or SQLite tells it."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return isinstance(error, OperationalError) and "disk is full" in str(error)
 
 
 class ApiErrorsMiddleware:

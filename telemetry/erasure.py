@@ -106,10 +106,18 @@ def plan_erasure(target: Target) -> ErasurePlan:
     return plan
 
 
-def erase(target: Target, *, by: User | None, door: AuditEvent.Door, now: datetime) -> ErasurePlan:
+def erase(
+    target: Target,
+    *,
+    by: User | None,
+    door: AuditEvent.Door,
+    now: datetime,
+    finish: bool = True,
+) -> ErasurePlan:
     """Erase for good, audited; returns what was erased and what is still to be ended.
 
-    Not to be called inside a transaction. Raises NothingToErase, and StillGrowing.
+    Without `finish` figures, mirror and disk are left to the sweep. Not to be called inside a
+    transaction. Raises NothingToErase, and StillGrowing.
     """
     try:
         plan = plan_erasure(target)
@@ -133,7 +141,7 @@ def erase(target: Target, *, by: User | None, door: AuditEvent.Door, now: dateti
     elif target.user is not None:
         _begin_person(target.user, note, len(plan.sessions), now=now)
     try:
-        plan.unfinished = finish_erasures(now=now)
+        plan.unfinished = finish_erasures(now=now) if finish else ["the worker ends it"]
     except leases.LeaseTaken:
         plan.unfinished = ["another process ends erasures right now"]
     return plan
@@ -167,6 +175,14 @@ def lift(target: Target, *, by: User | None, door: AuditEvent.Door, now: datetim
             details={"lifted": lifted},
         )
     return lifted
+
+
+def lift_own(user: User, session_ids: Iterable[str], *, now: datetime) -> None:
+    """Lift a person's own tombstones of sessions that stand, in the caller's transaction."""
+    digests = {session_digest(user.pk, one) for one in session_ids}
+    if digests:
+        named = Tombstone.objects.filter(kind=Tombstone.Kind.SESSION, digest__in=digests)
+        lift_standing(named, now=now)
 
 
 def is_unfinished() -> bool:

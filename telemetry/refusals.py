@@ -59,6 +59,11 @@ class PartlyErased(SessionErased):
         self.session_ids = frozenset(session_ids)
 
 
+class SessionPrivate(TranscriptRefused):
+    code = "session_private"
+    status = 403
+
+
 class PersonErased(TranscriptRefused):
     code = "person_erased"
     status = 410
@@ -95,6 +100,14 @@ def session_erased() -> SessionErased:
     return SessionErased(
         "This session was erased and is not taken again.",
         fix="Ask an admin to lift the tombstone if it should come back.",
+    )
+
+
+def session_private(session_id: str) -> SessionPrivate:
+    return SessionPrivate(
+        f"The session {session_id}, which this file belongs to or is a copy of, is private.",
+        fix="Take the mark back first: agnes mark-private SESSION --undo.",
+        details={"session_id": session_id},
     )
 
 

@@ -14,6 +14,7 @@ logger = logging.getLogger(__name__)
 
 PROCESS = "telemetry.tasks.process_sessions"
 PRUNE = "telemetry.tasks.prune"
+SWEEP = "telemetry.tasks.sweep"
 REATTRIBUTE = "telemetry.tasks.reattribute"
 
 WAITING = "processing_queued"
@@ -51,6 +52,11 @@ def enqueue_pruning() -> None:
 def enqueue_attribution() -> None:
     """Queue what a re-attribution had no time for; two of them do not overlap."""
     async_task(REATTRIBUTE)
+
+
+def enqueue_sweep() -> None:
+    """Queue what an erasure left to be ended; two sweeps do not overlap."""
+    async_task(SWEEP)
 
 
 def note_begun() -> None:

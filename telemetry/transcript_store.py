@@ -14,7 +14,7 @@ from pathlib import Path
 from django.db import IntegrityError, OperationalError, connection, transaction
 
 from accounts.models import User
-from telemetry import refusals, transcript_blobs
+from telemetry import private_marks, refusals, transcript_blobs
 from telemetry.compaction import compact
 from telemetry.erased_lines import WithoutErased
 from telemetry.models import TranscriptFile, TranscriptRevision, TranscriptSegment
@@ -235,6 +235,7 @@ def _keep_rows(
     with transaction.atomic():
         locked = lock_person(user.pk)
         outcomes = _refuse_people(locked, items, refused)
+        outcomes = _refuse_private(locked, items, outcomes, blobs)
         fresh = _fresh(locked, [at for at, one in enumerate(outcomes) if one is None], items)
         files = write_revisions(locked, [(items[at], blobs[at]) for at in fresh], now=now)
         linked: dict[TranscriptFile, list[str]] = {}
@@ -271,6 +272,20 @@ def _refuse_people(user: User, items: Sequence[Item], refused: Sequence[Outcome]
                 else refusals.PartlyErased(found & erased)
             )
     return outcomes
+
+
+def _refuse_private(
+    user: User, items: Sequence[Item], outcomes: Sequence[Outcome], blobs: Sequence[str]
+) -> list[Outcome]:
+    """Refusals of what this person keeps private; asked here, so that no upload that is under way
+    while a session is marked gets in."""
+    marks = private_marks.standing_marks(user.pk)
+    if not marks:
+        return list(outcomes)
+    return [
+        outcome or private_marks.refusal(marks, item.prepared, blob)
+        for item, outcome, blob in zip(items, outcomes, blobs, strict=True)
+    ]
 
 
 def _fresh(user: User, candidates: Sequence[int], items: Sequence[Item]) -> list[int]:

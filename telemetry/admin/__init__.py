@@ -4,6 +4,24 @@ Everything can be looked at, next to nothing changed: the rows are derived, and 
 erased by `usage_erase`, which knows all that hangs on it.
 """
 
-from telemetry.admin import attribution, operations, questions, rollups, transcripts, uploads, usage
+from telemetry.admin import (
+    attribution,
+    operations,
+    privacy,
+    questions,
+    rollups,
+    transcripts,
+    uploads,
+    usage,
+)
 
-__all__ = ["attribution", "operations", "questions", "rollups", "transcripts", "uploads", "usage"]
+__all__ = [
+    "attribution",
+    "operations",
+    "privacy",
+    "questions",
+    "rollups",
+    "transcripts",
+    "uploads",
+    "usage",
+]

@@ -10,6 +10,7 @@ from telemetry.models.attribution import (
 )
 from telemetry.models.imports import ImportedFile
 from telemetry.models.operations import Heartbeat, Lease, PendingChange, ProcessorState, Watermark
+from telemetry.models.privacy import PrivateLine, PrivateMark
 from telemetry.models.rollups import (
     UsageFormatDrift,
     UsageHookDaily,
@@ -49,6 +50,8 @@ __all__ = [
     "ImportedFile",
     "Lease",
     "PendingChange",
+    "PrivateLine",
+    "PrivateMark",
     "ProcessorState",
     "SavedQuestion",
     "Session",

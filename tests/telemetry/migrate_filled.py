@@ -36,6 +36,8 @@ def fill(apps: Any, labels: Iterable[str]) -> list[Any]:
         if model not in made:
             values = {}
             for field in model._meta.concrete_fields:
+                if field.is_relation and field.null:
+                    continue  # it may lead back to its own table
                 if field.is_relation:
                     values[field.attname] = make(field.related_model).pk
                 elif not field.get_internal_type().endswith("AutoField"):

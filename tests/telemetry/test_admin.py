@@ -23,6 +23,8 @@ from telemetry.models import (
     IdentityKey,
     ImportedFile,
     PendingChange,
+    PrivateLine,
+    PrivateMark,
     ProcessorState,
     SavedQuestion,
     Session,
@@ -66,6 +68,8 @@ def add_rows_that_no_seed_leaves() -> None:
     user = User.objects.get(username="edda-lindqvist")
     for number in range(20):
         leave_tombstone(Tombstone.Kind.SESSION, f"{number:064x}", now=NOW)
+        mark = PrivateMark.objects.create(user=user, session_id=f"private {number}", created_at=NOW)
+        PrivateLine.objects.create(mark=mark, digest=f"{number:064x}")
         DoomedBlob.objects.create(blob=f"blob {number}", created_at=NOW)
         PendingChange.objects.create(consumer="nobody", kind="day", key=str(number))
         Watermark.objects.create(name=f"mark {number}", day=NOW.date(), updated_at=NOW)
