@@ -5,6 +5,7 @@ from django.utils.functional import lazy
 from django.views.generic import RedirectView
 
 from agnes_project.api import api
+from agnes_project.client_files import client_file
 from telemetry.views import health
 
 urlpatterns = [
@@ -14,6 +15,7 @@ urlpatterns = [
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
     path("healthz/worker", health.worker_healthz, name="worker_healthz"),
+    path("cli/<str:name>", client_file, name="client_file"),
     path("api/", api.urls),
     # Before the admin, which takes every other address below its own.
     path("", include("telemetry.urls")),
