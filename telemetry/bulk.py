@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from django.db import connection
@@ -50,12 +51,22 @@ def time_converter() -> Callable[[int | None], Any]:
     """A function from milliseconds since 1970 to what `insert_rows` takes for a time, None kept."""
     if connection.vendor == "postgresql":
         return lambda at: None if at is None else _EPOCH + timedelta(milliseconds=at)
-    return lambda at: None if at is None else _sqlite_text(_EPOCH + timedelta(milliseconds=at))
+    return lambda at: None if at is None else _sqlite_text_of(at)
 
 
 def time_value(moment: datetime) -> Any:
     """An aware datetime as `insert_rows` takes it."""
     return moment if connection.vendor == "postgresql" else _sqlite_text(moment.astimezone(UTC))
+
+
+def _sqlite_text_of(at: int) -> str:
+    second, ms = divmod(at, 1000)
+    return f"{_second_text(second)}.{ms:03}000" if ms else _second_text(second)
+
+
+@lru_cache(maxsize=4096)
+def _second_text(second: int) -> str:
+    return _sqlite_text(_EPOCH + timedelta(seconds=second))
 
 
 def _sqlite_text(moment: datetime) -> str:

@@ -32,14 +32,14 @@ from telemetry.transcripts import (
     Block,
     Decoded,
     Line,
+    ReadLine,
     Tally,
     bare,
     decode_content,
-    decode_line,
+    decode_lines,
     decode_progress,
     decode_value,
     epoch_ms,
-    read_lines,
 )
 
 
@@ -48,6 +48,14 @@ class SourceFile(NamedTuple):
 
     name: str
     revisions: list[Callable[[], Iterable[bytes]]]
+
+
+class ReadFile(NamedTuple):
+    """A file whose lines were decoded: its `TranscriptFile.name`, the lines, what they met."""
+
+    name: str
+    lines: list[ReadLine]
+    tally: Tally
 
 
 def extract(
@@ -61,7 +69,17 @@ def extract(
     gathered = Extract(session_id)
     for file in files:
         for open_revision in file.revisions:
-            _Gatherer(gathered, file.name, held).gather(open_revision())
+            tally = Tally(too_long=[])
+            lines = decode_lines(open_revision(), tally)
+            _Gatherer(gathered, file.name, held).gather(lines, tally)
+    return gathered
+
+
+def extract_lines(files: Iterable[ReadFile], session_id: str) -> Extract:
+    """The same of files that were decoded already, each with one revision."""
+    gathered = Extract(session_id)
+    for file in files:
+        _Gatherer(gathered, file.name, frozenset()).gather(file.lines, file.tally)
     return gathered
 
 
@@ -88,12 +106,9 @@ class _Gatherer:
         self.homeless: list[_Entry] = []
         self.timeless: list[_Entry] = []
 
-    def gather(self, chunks: Iterable[bytes]) -> None:
-        tally = Tally(too_long=[])
-        number = 0
-        for raw in read_lines(chunks, tally):
-            number += 1
-            decoded = decode_line(raw)
+    def gather(self, lines: Iterable[ReadLine], tally: Tally) -> None:
+        """Take in the lines; `tally` is complete at their end."""
+        for number, (raw, decoded) in enumerate(lines, 1):
             if decoded is None:
                 self.count_bad(1)
                 continue

@@ -33,7 +33,6 @@ class Output:
         self.counts: Counter[str] = Counter()
         self.bytes = 0
         self.expected = 0
-        self.user: User | None = None
         self._drawn_at = 0.0
 
     def created(self, user: User) -> None:
@@ -43,15 +42,12 @@ class Output:
     def expect(self, files: int) -> None:
         self.expected = files
 
-    def about(self, user: User) -> None:
-        self.user = user
-
-    def tell(self, report: FileReport) -> None:
+    def tell(self, user: User | None, report: FileReport) -> None:
         self.counts[report.status] += 1
         self.bytes += report.size
         if self.as_json:
-            user = self.user.username if self.user else None
-            self.reports.append({"user": user, **asdict(report), "path": printable(report.path)})
+            name = user.username if user else None
+            self.reports.append({"user": name, **asdict(report), "path": printable(report.path)})
         else:
             self.line(f"{report!s:{WIDTH}}  {printable(report.path)}")
         self._draw()

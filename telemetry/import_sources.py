@@ -4,6 +4,8 @@ Plain Python. Nothing here follows a link out of the folder, opens what is no re
 believes an archive: paths, sizes and entries of a zip are checked before anything is read.
 """
 
+import contextlib
+import re
 import stat
 import zipfile
 from collections import Counter
@@ -14,6 +16,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from telemetry.preparation import CHUNK, Content, FileContent
+from telemetry.surveys import home_session
 from telemetry.transcript_names import UnusableName, is_transcript, transcript_name
 from telemetry.upload_bodies import EXPANSION_MATTERS, MOST_EXPANSION
 
@@ -23,6 +26,8 @@ DEEPEST = 6
 MOST_ENTRIES = 500_000
 MOST_BYTES = 64 * 1024**3
 MOST_FILE_BYTES = 8 * 1024**3
+GLANCE = 4096
+_SESSION_ID = re.compile(rb'"sessionId":"([^"]+)"')
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
@@ -55,6 +60,18 @@ class Found(msgspec.Struct):
 
 class Skipped(Counter[str]):
     """How many files were passed over, by the reason."""
+
+
+def session_of(found: Found) -> str | None:
+    """The session a file seems to belong to: by its name, else by its first lines; None unless
+    it is quick to tell. A wrong guess costs time and nothing else."""
+    if session_id := home_session(found.name):
+        return session_id
+    if isinstance(found.content, FileContent):
+        with contextlib.suppress(OSError), Path(found.content.path).open("rb", buffering=0) as file:
+            if told := _SESSION_ID.search(file.read(GLANCE)):
+                return told[1].decode("ascii", "replace")
+    return None
 
 
 def find_files(source: Path, skipped: Skipped) -> Iterator[Found]:

@@ -8,7 +8,7 @@ import contextlib
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -109,8 +109,18 @@ class Prepared(msgspec.Struct):
                 Path(self.frame_path).unlink()
 
 
+Look = Callable[[Iterable[bytes], str], Survey]
+"""`survey`, or something that keeps what it sees."""
+
+
 def prepare(
-    content: Content, *, name: str, known: Sequence[Known], folder: str, decided: bool = False
+    content: Content,
+    *,
+    name: str,
+    known: Sequence[Known],
+    folder: str,
+    decided: bool = False,
+    look: Look = survey,
 ) -> Prepared:
     """Read, hash, survey and compress one file.
 
@@ -122,7 +132,7 @@ def prepare(
     scan = _Scan(known)
     with Frame(folder) as frame:
         first_pass = frame if not known else None
-        surveyed = survey(scan.read(content.chunks(), first_pass), name)
+        surveyed = look(scan.read(content.chunks(), first_pass), name)
         prepared = scan.result(surveyed, decided=decided)
         if surveyed.verdict != "claude" or prepared.undecided:
             return prepared

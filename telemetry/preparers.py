@@ -1,15 +1,19 @@
-"""Processes that prepare transcript files for an importer.
+"""Processes that prepare transcript files for an importer, and read the sessions in them.
 
-Plain Python: a process of the pool loads neither Django nor a database.
+Plain Python: none of this needs Django or a database.
 """
 
+import gc
 import zipfile
 import zlib
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import NamedTuple
 
 from telemetry.preparation import Content, ContentChanged, Known, Prepared, prepare
 from telemetry.processes import start_processes
+from telemetry.readahead import ReadableFile, SessionRead, prepare_and_keep, read_sessions
 
 WORTH_PROCESSES = 8 * 1024**2
 """Starting processes takes as long as preparing this many bytes in the one that is there."""
@@ -17,19 +21,45 @@ WORTH_PROCESSES = 8 * 1024**2
 UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
 """What reading a file or an archive's entry may raise."""
 
-Task = tuple[Content, str, tuple[Known, ...]]
-"""Content, its `TranscriptFile.name`, and the revisions stored under it."""
+
+class Task(NamedTuple):
+    """A file, its `TranscriptFile.name`, the revisions stored under it, and whether the sessions
+    in it shall be read as well."""
+
+    content: Content
+    name: str
+    known: tuple[Known, ...]
+    read: bool = False
 
 
-def prepare_all(tasks: Sequence[Task], folder: str) -> list[Prepared | str]:
-    """Runs in a process of the pool: each file prepared, or why it cannot be read."""
+class Done(NamedTuple):
+    """Each task's file prepared, or why it cannot be read; and the sessions that were read."""
+
+    prepared: list[Prepared | str]
+    sessions: list[SessionRead]
+
+
+def prepare_all(tasks: Sequence[Task], folder: str) -> Done:
+    """Runs in a process of the pool."""
     results: list[Prepared | str] = []
-    for content, name, known in tasks:
+    readable: list[ReadableFile] = []
+    for task in tasks:
         try:
-            results.append(prepare(content, name=name, known=known, folder=folder))
+            file = _prepare(task, folder)
         except (ContentChanged, *UNREADABLE) as error:
             results.append(why_unreadable(error))
-    return results
+        else:
+            results.append(file.prepared)
+            readable.append(file)
+    sessions = list(read_sessions(readable)) if any(task.read for task in tasks) else []
+    return Done(results, sessions)
+
+
+def _prepare(task: Task, folder: str) -> ReadableFile:
+    content, name, known, read = task
+    if read:
+        return prepare_and_keep(content, name=name, known=known, folder=folder)
+    return ReadableFile(name, prepare(content, name=name, known=known, folder=folder), None)
 
 
 def why_unreadable(error: BaseException) -> str:
@@ -54,18 +84,35 @@ class Preparers:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._pool:
-            self._pool.shutdown(cancel_futures=True)
+        self._stop()
 
     def expect(self, size: int) -> None:
         """So many bytes are coming; the pool is started when it is worth it."""
         self._bytes += size
         if self.processes > 1 and self._bytes > WORTH_PROCESSES and not self._pool:
-            self._pool = start_processes(self.processes)
+            self._pool = _pool(self.processes)
 
-    def submit(self, tasks: list[Task]) -> "Future[list[Prepared | str]]":
-        if self._pool:
+    def submit(self, tasks: list[Task]) -> "Future[Done]":
+        future: Future[Done] = Future()
+        if self._pool is None:
+            future.set_result(prepare_all(tasks, self.folder))
+            return future
+        try:
             return self._pool.submit(prepare_all, tasks, self.folder)
-        future: Future[list[Prepared | str]] = Future()
-        future.set_result(prepare_all(tasks, self.folder))
-        return future
+        except BrokenProcessPool as error:  # a process died while nobody was waiting
+            future.set_exception(error)
+            return future
+
+    def start_again(self) -> None:
+        """Replace a pool of which a process was killed."""
+        self._stop()
+        self._pool = _pool(self.processes)
+
+    def _stop(self) -> None:
+        if self._pool:
+            self._pool.shutdown(cancel_futures=True)
+
+
+def _pool(processes: int) -> ProcessPoolExecutor:
+    # What is decoded holds no cycles: the collector would only look through it again and again.
+    return start_processes(processes, begin=gc.disable)

@@ -51,6 +51,13 @@ def cost_usd(model: str | None, at: int | None, tokens: Tokens) -> float | None:
     )
 
 
+def load() -> None:
+    """Read the prices now, which takes a moment, and not with the first response."""
+    from genai_prices.data_snapshot import get_snapshot
+
+    get_snapshot()
+
+
 @lru_cache(maxsize=4096)
 def _rates(model: str, day: int | None) -> _Rates | None:
     from genai_prices.types import TieredPrices  # slow to import, and not needed to serve a page

@@ -5,7 +5,11 @@ import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_all_start_methods, get_context, parent_process
+from multiprocessing import forkserver, get_all_start_methods, get_context, parent_process
+from typing import Any
+
+PRELOADED = "telemetry.preloaded"
+"""What the server imports once, for all the processes that are forked from it."""
 
 
 def start_processes(count: int, *, begin: Callable[[], None] | None = None) -> ProcessPoolExecutor:
@@ -15,10 +19,22 @@ def start_processes(count: int, *, begin: Callable[[], None] | None = None) -> P
     ends, also when it is killed. Ctrl-C is this process's to handle.
     """
     # Forked from a server that was started afresh, which is quicker than starting each.
-    method = "forkserver" if "forkserver" in get_all_start_methods() else "spawn"
-    return ProcessPoolExecutor(
-        count, mp_context=get_context(method), initializer=_start, initargs=(begin,)
-    )
+    return ProcessPoolExecutor(count, mp_context=_context(), initializer=_start, initargs=(begin,))
+
+
+def expect_processes() -> None:
+    """Processes will be wanted soon: what they are forked from starts beside this process."""
+    if "forkserver" in get_all_start_methods():
+        _context()
+        forkserver.ensure_running()
+
+
+def _context() -> Any:
+    if "forkserver" not in get_all_start_methods():
+        return get_context("spawn")
+    context: Any = get_context("forkserver")
+    context.set_forkserver_preload([PRELOADED])
+    return context
 
 
 def _start(begin: Callable[[], None] | None) -> None:

@@ -19,7 +19,8 @@ from telemetry.leases import LeaseTaken, patiently, utc_now
 from telemetry.models import Heartbeat, PendingChange, ProcessorState
 from telemetry.processors import PROCESSORS, by_name
 from telemetry.processors.base import Processor
-from telemetry.processors.runner import RunReport, run_until_idle
+from telemetry.processors.runner import run_until_idle
+from telemetry.processors.storing import RunReport
 
 logger = logging.getLogger(__name__)
 

@@ -11,6 +11,7 @@ from django.db.models import Sum
 
 from accounts.errors import AgnesError
 from telemetry import transcript_blobs
+from telemetry.content_hashes import file_digest
 from telemetry.due_sessions import forget_processed
 from telemetry.erased_lines import kept_lines
 from telemetry.models import (
@@ -23,7 +24,7 @@ from telemetry.models import (
 )
 from telemetry.ownership import release_identities
 from telemetry.preparation import Frame
-from telemetry.revisions import file_digest, lock_person
+from telemetry.revisions import lock_person
 from telemetry.session_rows import refresh_sessions
 from telemetry.store import remove_session_rows
 

@@ -5,7 +5,7 @@ are in the storage already.
 """
 
 import hashlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -17,6 +17,7 @@ from django.db.models import Max
 from accounts.models import User
 from telemetry import transcript_blobs
 from telemetry.bulk_updates import update_rows
+from telemetry.content_hashes import file_digest
 from telemetry.incomplete_sessions import files_wanted_again
 from telemetry.models import TranscriptFile, TranscriptRevision, TranscriptSegment
 from telemetry.preparation import Known, Prepared
@@ -138,12 +139,6 @@ def write_revisions(
         batch_size=BATCH,
     )
     return files
-
-
-def file_digest(hashes: Iterable[str]) -> str:
-    """`TranscriptFile.content_hash` for the hashes of all its revisions."""
-    # Sorted, so that the order in which revisions arrived does not show.
-    return hashlib.sha256("".join(sorted(hashes)).encode()).hexdigest()
 
 
 def lock_person(user_id: int) -> User:

@@ -3,9 +3,8 @@
 Everything here runs inside the transaction that stores the file, under the person's lock.
 """
 
-import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from django.db import connection
@@ -13,6 +12,7 @@ from django.db import connection
 from accounts.models import User
 from telemetry.bulk import time_value
 from telemetry.bulk_updates import update_rows
+from telemetry.content_hashes import session_digest
 from telemetry.models import Session, SessionFile, TranscriptFile
 from telemetry.transcript_names import session_file_name
 
@@ -87,22 +87,14 @@ def _refresh(pks: list[int], *, now: datetime) -> None:
     )
     rows = []
     for pk in pks:
-        files = sorted(contents[pk])
-        digest = content_hash((name, digest) for name, digest, _ in files)
+        files = contents[pk]
+        digest = session_digest((name, digest) for name, digest, _ in files)
         rows.append((digest, sum(size for _, _, size in files), pk))
     update_rows(Session, ["content_hash", "size"], rows)
     Session.objects.filter(pk__in=pks).update(uploaded_at=now)
     whole = Session.objects.filter(pk__in=set(pks) - dropped, transcript_dropped_at__isnull=False)
     whole.update(transcript_dropped_at=None)
     mark_due(pks, now=now)
-
-
-def content_hash(parts: Iterable[tuple[str, str]]) -> str:
-    """SHA-256 over (name, hash) pairs that come sorted."""
-    hasher = hashlib.sha256()
-    for name, digest in parts:
-        hasher.update(f"{digest} {name}\n".encode())
-    return hasher.hexdigest()
 
 
 def _sessions(user: User, session_ids: list[str], *, now: datetime) -> dict[str, Session]:

@@ -6,10 +6,20 @@ from collections.abc import Iterable
 import msgspec
 
 from telemetry.format_known import RECORD_TYPES
-from telemetry.transcripts import Tally, decode_line, is_utf8, read_lines
+from telemetry.transcripts import (
+    Decoded,
+    Line,
+    ReadLine,
+    Tally,
+    decode_line,
+    is_utf8,
+    read_lines,
+)
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 _CODEX_TYPES = frozenset({"session_meta", "turn_context", "response_item", "event_msg"})
+_GEMINI_TYPE = "gemini"
+_FOREIGN_TYPES = _CODEX_TYPES | {_GEMINI_TYPE}
 
 
 class Survey(msgspec.Struct):
@@ -86,33 +96,56 @@ def is_subagent_file(name: str) -> bool:
 def survey(chunks: Iterable[bytes], name: str = "") -> Survey:
     """Look through a file given in chunks; `name` as in `TranscriptFile.name`."""
     tally = Tally(too_long=[])
-    seeker = SessionSeeker(name)
-    found: dict[str, None] = {}
-    bad = 0
-    claude = False
-    explicit = False
-    orphaned = False
-    program = None
+    surveyor = _Surveyor(name)
     for raw in read_lines(chunks, tally):
-        glance = _glance(raw)
+        surveyor.see(_glance(raw))
+    return surveyor.result(tally)
+
+
+def survey_lines(lines: Iterable[ReadLine], tally: Tally, name: str = "") -> Survey:
+    """The same of lines that were decoded already; `tally` is complete at their end."""
+    surveyor = _Surveyor(name)
+    for _, decoded in lines:
+        surveyor.see(_glance_of(decoded))
+    return surveyor.result(tally)
+
+
+class _Surveyor:
+    """Takes in a file's lines one after the other."""
+
+    def __init__(self, name: str) -> None:
+        self.seeker = SessionSeeker(name)
+        self.found: dict[str, None] = {}
+        self.bad = 0
+        self.claude = False
+        self.explicit = False
+        self.orphaned = False
+        self.program: str | None = None
+
+    def see(self, glance: "_Glance | Line | None") -> None:
+        """The next line, None for a bad one."""
         if glance is None:
-            bad += 1
-            continue
-        claude = claude or glance.type in RECORD_TYPES
-        program = program or _other_program(glance)
-        explicit = explicit or bool(glance.sessionId)
+            self.bad += 1
+            return
+        self.claude = self.claude or glance.type in RECORD_TYPES
+        if isinstance(glance, _Glance):
+            self.program = self.program or _other_program(glance)
+        self.explicit = self.explicit or bool(glance.sessionId)
         if not tells_session(glance.type, glance.uuid, glance.sessionId):
-            continue
-        session_id = seeker.seek(glance.sessionId)
+            return
+        session_id = self.seeker.seek(glance.sessionId)
         if session_id:
-            found[session_id] = None
+            self.found[session_id] = None
         else:
-            orphaned = True
-    if not claude and explicit and not program:
-        program = "another program"
-    if not explicit or (orphaned and not found):
-        found = {}
-    return Survey(list(found), tally.lines, bad + len(tally.too_long), program)
+            self.orphaned = True
+
+    def result(self, tally: Tally) -> Survey:
+        program, found = self.program, self.found
+        if not self.claude and self.explicit and not program:
+            program = "another program"
+        if not self.explicit or (self.orphaned and not found):
+            found = {}
+        return Survey(list(found), tally.lines, self.bad + len(tally.too_long), program)
 
 
 def _glance(raw: bytes) -> _Glance | None:
@@ -122,16 +155,26 @@ def _glance(raw: bytes) -> _Glance | None:
         except (msgspec.MsgspecError, RecursionError):
             pass
     decoded = decode_line(raw)
+    glance = _glance_of(decoded)
+    if isinstance(glance, Line):
+        return _Glance(glance.type, glance.uuid, glance.sessionId)
+    return glance
+
+
+def _glance_of(decoded: Decoded | None) -> "_Glance | Line | None":
+    """What a decoded line shows: the line itself, unless it could be another program's."""
     if decoded is None:
         return None
     line = decoded.line
     marks = [key for key in ("payload", "projectHash") if key in decoded.unknown_keys]
+    if not marks and line.type not in _FOREIGN_TYPES:
+        return line
     return _Glance(line.type, line.uuid, line.sessionId, **dict.fromkeys(marks, msgspec.Raw(b"0")))
 
 
 def _other_program(glance: _Glance) -> str | None:
     if glance.type in _CODEX_TYPES and bytes(glance.payload):
         return "codex"
-    if glance.type == "gemini" or bytes(glance.projectHash):
+    if glance.type == _GEMINI_TYPE or bytes(glance.projectHash):
         return "gemini"
     return None

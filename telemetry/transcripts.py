@@ -158,6 +158,13 @@ class Decoded(NamedTuple):
     unknown_keys: tuple[str, ...] = ()
 
 
+class ReadLine(NamedTuple):
+    """A line's bytes, and the line; None for a bad one."""
+
+    raw: bytes
+    decoded: Decoded | None
+
+
 class Tally(msgspec.Struct):
     """What reading a file met: non-blank lines, and those among them over the size limit."""
 
@@ -174,8 +181,8 @@ def read_lines(chunks: Iterable[bytes], tally: Tally) -> Iterator[bytes]:
     carry = bytearray()
     skipping = False
     for chunk in chunks:
-        head, newline, rest = chunk.partition(b"\n")
-        if not newline:
+        head, *rest = chunk.split(b"\n")
+        if not rest:
             skipping = _carry_on(carry, head, skipping, tally)
             continue
         if not skipping:
@@ -184,9 +191,8 @@ def read_lines(chunks: Iterable[bytes], tally: Tally) -> Iterator[bytes]:
                 head = bytes(carry)
             yield from _checked([head], tally)
         carry.clear()
-        skipping = False
-        *whole, last = rest.split(b"\n")
-        yield from _checked(whole, tally)
+        last = rest.pop()
+        yield from _checked(rest, tally)
         skipping = _carry_on(carry, last, False, tally)
     if carry and not skipping:
         yield from _checked([bytes(carry)], tally)
@@ -223,7 +229,8 @@ def decode_line(raw: bytes) -> Decoded | None:
     """
     if not raw.isascii() and not is_utf8(raw):
         return None
-    if _MENDABLE.search(raw) is None:
+    # Looking for the two bytes first is several times faster than the expression.
+    if b"\\u" not in raw or _MENDABLE.search(raw) is None:
         try:
             return Decoded(_strict_lines.decode(raw))
         except (msgspec.MsgspecError, RecursionError):
@@ -233,6 +240,12 @@ def decode_line(raw: bytes) -> Decoded | None:
         except (msgspec.MsgspecError, RecursionError):
             pass
     return _decode_tolerantly(raw)
+
+
+def decode_lines(chunks: Iterable[bytes], tally: Tally) -> Iterator[ReadLine]:
+    """The non-blank lines of a file given in chunks, each with what it decodes to."""
+    for raw in read_lines(chunks, tally):
+        yield ReadLine(raw, decode_line(raw))
 
 
 def bare(raw: bytes) -> bytes:

@@ -183,5 +183,12 @@ def jobs_of(session_pks: list[int]) -> dict[int, Job]:
     }
 
 
+def read_job(processor_name: str, job: Job) -> Any:
+    """What a processor reads of a session; runs in pool processes."""
+    from telemetry.processors import by_name
+
+    return by_name(processor_name).read(job)
+
+
 def _read_runs(runs: list[tuple[int, int, str]]) -> Iterator[bytes]:
     return transcript_blobs.read_runs(runs)

@@ -1,10 +1,12 @@
 """Taking sessions that are due, safely beside other workers and machines."""
 
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 
+from accounts.models import User
 from telemetry.claimants import is_gone, this_claimant, this_host
 from telemetry.models import ProcessorState, Session
 from telemetry.processors.base import Claim, Processor
@@ -57,15 +59,59 @@ def claim_due(processor: Processor, *, now: datetime, most: int, most_bytes: int
         taken = _first(rows.filter(attempts=0), most, most_bytes)
         if not taken:
             taken = _first(rows.filter(attempts__lt=MAX_ATTEMPTS), 1, most_bytes)
-        ProcessorState.objects.filter(pk__in=[claim.state_pk for claim in taken]).update(
-            due_at=now + CLAIM_LASTS,
-            claim_token=F("claim_token") + 1,
-            attempts=F("attempts") + 1,
-            # Noted before the work, since a session in quarantine waits for another version.
-            version=processor.version,
-            claimed_by=this_claimant(),
-        )
+        _take(taken, processor, now=now)
     return taken
+
+
+def claim_read(
+    processor: Processor,
+    user: User,
+    hashes: Mapping[str, str],
+    *,
+    registered: Collection[int],
+    now: datetime,
+) -> dict[str, tuple[Claim, Session]]:
+    """Take those of a person's new sessions (id to content hash) that still hold just this.
+
+    Takes nothing while another person's session waits, other than those whose identities are
+    `registered` (primary keys): it came first, and between people the first copy holds.
+    """
+    with transaction.atomic():
+        due = ProcessorState.objects.filter(processor=processor.name, due_at__lte=now)
+        if due.exclude(session__user=user).exclude(session__in=registered).exists():
+            return {}
+        rows = due.filter(session__user=user, session__session_id__in=list(hashes), attempts=0)
+        if connection.features.has_select_for_update_skip_locked:
+            rows = rows.select_for_update(skip_locked=True, of=("self",))
+        taken: dict[str, tuple[Claim, Session]] = {}
+        for state in rows.select_related("session").order_by("pk"):
+            session = state.session
+            session.user = user
+            same = hashes[session.session_id] == session.content_hash
+            if same and session.transcript_dropped_at is None:
+                claim = Claim(state.pk, session.pk, state.claim_token + 1)
+                taken[session.session_id] = (claim, session)
+        _take([claim for claim, _ in taken.values()], processor, now=now)
+    return taken
+
+
+def put_back(claims: Collection[Claim], *, now: datetime) -> None:
+    """Leave claimed sessions to whoever takes what is due next, as if they had never been taken."""
+    for claim in claims:
+        ProcessorState.objects.filter(pk=claim.state_pk, claim_token=claim.token).update(
+            status=ProcessorState.Status.DUE, due_at=now, attempts=0, claimed_by=""
+        )
+
+
+def _take(claims: Collection[Claim], processor: Processor, *, now: datetime) -> None:
+    ProcessorState.objects.filter(pk__in=[claim.state_pk for claim in claims]).update(
+        due_at=now + CLAIM_LASTS,
+        claim_token=F("claim_token") + 1,
+        attempts=F("attempts") + 1,
+        # Noted before the work, since a session in quarantine waits for another version.
+        version=processor.version,
+        claimed_by=this_claimant(),
+    )
 
 
 def _first(rows: QuerySet[ProcessorState], most: int, most_bytes: int) -> list[Claim]:

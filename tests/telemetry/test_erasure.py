@@ -62,16 +62,6 @@ def mirror_folder(tmp_path: Path, settings: Settings) -> Iterator[Path]:
     mirror.close()
 
 
-@pytest.fixture
-def ada() -> User:
-    return User.objects.create_user("ada@example.org")
-
-
-@pytest.fixture
-def bob() -> User:
-    return User.objects.create_user("bob@example.org")
-
-
 def run(user: User | None = None, session: str = "") -> ErasurePlan:
     return erase(Target(user, session), by=None, door=AuditEvent.Door.COMMAND, now=NOW)
 

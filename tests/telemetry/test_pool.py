@@ -135,10 +135,10 @@ list(pool.map([(one, one) for one in range(8)], slow_first))
 """,
     "those that prepare": """
 from telemetry.preparation import BytesContent
-from telemetry.preparers import WORTH_PROCESSES, Preparers
+from telemetry.preparers import WORTH_PROCESSES, Preparers, Task
 preparers = Preparers(2, folder="")
 preparers.expect(WORTH_PROCESSES + 1)
-for job in [preparers.submit([(BytesContent(b""), "a.jsonl", ())]) for _ in range(8)]:
+for job in [preparers.submit([Task(BytesContent(b""), "a.jsonl", ())]) for _ in range(8)]:
     job.result()
 """,
 }

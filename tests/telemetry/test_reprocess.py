@@ -54,11 +54,6 @@ def _own_folders(tmp_path: Path, settings: Settings) -> Iterator[None]:
     mirror.close()
 
 
-@pytest.fixture
-def ada() -> User:
-    return User.objects.create_user("ada@example.org")
-
-
 def clear(choice: Choice | None = None) -> None:
     reprocess(choice or Choice(), by=None, door=COMMAND, now=NOW)
 

@@ -73,11 +73,6 @@ def _own_folders(tmp_path: Path, settings: Settings) -> Iterator[None]:
     mirror.close()
 
 
-@pytest.fixture
-def ada() -> User:
-    return User.objects.create_user("ada@example.org")
-
-
 def run(keep: Retention, now: datetime = NOW, seconds: float | None = None) -> PruneReport:
     return prune(keep, by=None, door=AuditEvent.Door.COMMAND, now=now, seconds=seconds)
 

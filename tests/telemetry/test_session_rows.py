@@ -25,16 +25,6 @@ SID = session_of("first")
 NAME = f"{SID}.jsonl"
 
 
-@pytest.fixture
-def ada() -> User:
-    return User.objects.create_user("ada@example.org")
-
-
-@pytest.fixture
-def bob() -> User:
-    return User.objects.create_user("bob@example.org")
-
-
 def test_a_session_gets_its_rows_and_is_due_for_every_processor(ada: User) -> None:
     content = transcript(SID, range(3))
     accept(user=ada, name=NAME, content=content, now=NOW)

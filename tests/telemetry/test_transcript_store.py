@@ -26,16 +26,6 @@ SID = session_of("first")
 NAME = f"{SID}.jsonl"
 
 
-@pytest.fixture
-def ada() -> User:
-    return User.objects.create_user("ada@example.org")
-
-
-@pytest.fixture
-def bob() -> User:
-    return User.objects.create_user("bob@example.org")
-
-
 @pytest.fixture(autouse=True)
 def _empty_storage() -> None:
     empty_storage()

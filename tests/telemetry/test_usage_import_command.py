@@ -294,4 +294,6 @@ def test_an_import_goes_on_to_the_figures(corpus: Path) -> None:
     told = json.loads(out.getvalue())
     assert (told["processed"]["failed"], told["processed"]["quarantined"]) == (0, 0)
     assert UsageSessionSummary.objects.filter(user__username="ada").count() == 6
-    assert not ProcessorState.objects.filter(due_at__isnull=False).exists()
+    due = ProcessorState.objects.filter(due_at__isnull=False)
+    assert set(due.values_list("processor", flat=True)) == {"verification"}
+    assert told["processed"]["left_to_the_worker"] == due.count() == 6

@@ -19,7 +19,8 @@ from telemetry.import_people import create_person, find_person
 from telemetry.import_sources import Found, Skipped, UnusableSource, find_files
 from telemetry.imports import FileReport, import_files
 from telemetry.management.pipes import told_when_reader_leaves
-from telemetry.preparers import Preparers
+from telemetry.preparers import WORTH_PROCESSES, Preparers
+from telemetry.processes import expect_processes
 
 
 class Command(BaseCommand):
@@ -69,9 +70,12 @@ class Command(BaseCommand):
         try:
             found = find_files(path, skipped)
             people = self._people(path, found, options["user"], output)
-            self._import(people, output, options)
+            if options["processes"] > 1 and _bytes(people) > WORTH_PROCESSES:
+                expect_processes()
+            processing = None if options["no_process"] else _Processing(options["processes"])
+            self._import(people, output, options, processing)
             output.finish()
-            processed = None if options["no_process"] else self._process(options["processes"])
+            processed = None if processing is None else processing.finish()
         except (UnusableSource, AgnesError) as error:
             raise CommandError(str(error)) from error
         except BrokenProcessPool as error:
@@ -106,7 +110,7 @@ class Command(BaseCommand):
             if inside:
                 folders[folder].append(file)
             else:
-                output.tell(FileReport(file.path, "refused", "it lies in no person's folder"))
+                output.tell(None, FileReport(file.path, "refused", "it lies in no person's folder"))
         for folder in folders:
             find_person(folder)  # a name that is not usable stops everything, not half of it
         return [(self._person(folder, output), files) for folder, files in folders.items()]
@@ -119,31 +123,68 @@ class Command(BaseCommand):
         return user
 
     def _import(
-        self, people: list[tuple[User, list[Found]]], output: Output, options: dict[str, Any]
+        self,
+        people: list[tuple[User, list[Found]]],
+        output: Output,
+        options: dict[str, Any],
+        processing: "_Processing | None",
     ) -> None:
         output.expect(sum(len(files) for _, files in people))
         folder = str(transcript_blobs.temp_folder())
         with Preparers(options["processes"], folder=folder) as preparers:
-            for user, files in people:
-                output.about(user)
-                import_files(
-                    user=user,
-                    files=files,
-                    tell=output.tell,
-                    now=timezone.now(),
-                    preparers=preparers,
-                    verify=options["verify"],
-                )
+            import_files(
+                people,
+                tell=output.tell,
+                now=timezone.now,
+                preparers=preparers,
+                verify=options["verify"],
+                store_sessions=processing.arrivals.store if processing else None,
+                stored=processing.catch_up if processing else lambda: None,
+            )
 
-    def _process(self, processes: int) -> dict[str, Any]:
-        """Everything that is due, up to the pages: processors, rollups, mirror."""
+
+def _bytes(people: list[tuple[User, list[Found]]]) -> int:
+    return sum(file.size for _, files in people for file in files)
+
+
+class _Processing:
+    """Everything that is due, up to the pages: sessions, rollups, mirror.
+
+    Sessions are counted as they come; their integrity checks are left to the worker.
+    """
+
+    def __init__(self, processes: int) -> None:
         # Loaded late: an import that only stores needs neither DuckDB nor prices.
+        from telemetry import prices
+        from telemetry.processing import Processed
+        from telemetry.processors import PROCESSORS
+        from telemetry.processors.arrivals import Arrivals
+
+        # Here rather than later, while other processes start.
+        prices.load()
+        self.processes = processes
+        self.processors = PROCESSORS[:1]
+        self.arrivals = Arrivals()
+        self.done = Processed()
+
+    def catch_up(self) -> None:
+        """Count what is left of one person's sessions before another's come: of two people's
+        copies the first that came is counted."""
+        from telemetry.processors.runner import run_until_idle
+
+        if self.arrivals.leave_others():
+            self.done.add(run_until_idle(processors=self.processors, processes=self.processes))
+
+    def finish(self) -> dict[str, Any]:
+        from telemetry.models import ProcessorState
         from telemetry.processing import process_due
 
-        done = process_due(processes=processes)
+        done = process_due(processors=self.processors, processes=self.processes)
+        self.done.add(self.arrivals.report)
         counts = {
-            "runs_of_processors": done.sessions,
-            "failed": done.failed,
+            "sessions": done.sessions + self.done.sessions,
+            "failed": done.failed + self.done.failed,
             "quarantined": done.quarantined,
+            "left_to_the_worker": ProcessorState.objects.filter(due_at__isnull=False).count(),
         }
         return counts | ({"mirror_problem": done.mirror_problem} if done.mirror_problem else {})

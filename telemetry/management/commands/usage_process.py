@@ -13,7 +13,7 @@ from telemetry.due_sessions import due_count
 from telemetry.import_output import ERASE_LINE, REDRAW_SECONDS
 from telemetry.processing import Processed, process_for
 from telemetry.processors import names
-from telemetry.processors.runner import RunReport
+from telemetry.processors.storing import RunReport
 
 
 class Command(BaseCommand):

@@ -17,7 +17,8 @@ from telemetry.models import (
 from telemetry.processors import by_name
 from telemetry.processors.base import TranscriptGone
 from telemetry.processors.claims import MAX_ATTEMPTS
-from telemetry.processors.runner import RunReport, run_until_idle
+from telemetry.processors.runner import run_until_idle
+from telemetry.processors.storing import RunReport
 from telemetry.transcript_store import drop_bytes
 from tests.telemetry.database_dump import NOW, figures, upload
 from tests.telemetry.transcript_lines import session_of, transcript
