@@ -1,11 +1,12 @@
 """Kill the importer or the worker anywhere, go on, and compare: nothing lost, nothing twice.
 
-    python -m benchmarks.kill_test --rounds 100 [--importer | --worker] [--seed N]
+    python -m benchmarks.kill_test --rounds 100 [--victim importer|storer|worker] [--seed N]
 
-Each round starts from an instance that has imported nothing (--importer) or processed nothing
-(--worker), kills the whole process group with SIGKILL at a few random moments, lets the command
-run to its end, and compares every table and the stored bytes with an undisturbed run's. Without
-either flag the rounds alternate. Exits with 1 when a round differs, and keeps its folder.
+Each round starts from an instance that has imported nothing (importer, which counts what it
+stores, and storer, which only stores) or processed nothing (worker), kills the whole process group
+with SIGKILL at a few random moments, lets the command run to its end, and compares every table and
+the stored bytes with those of an undisturbed run that stored and counted apart. Without a victim
+the rounds take turns. Exits with 1 when a round differs, and keeps its folder.
 """
 
 import argparse
@@ -30,6 +31,8 @@ MINUTES = 10
 
 
 Command = tuple[str, ...]
+
+VICTIMS = ("importer", "storer", "worker")
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,7 @@ class Trial:
         tree = folder / "tree"
         make_tree(tree, megabytes=megabytes, seed=seed)
         importing: Command = ("usage_import", str(tree), "--users-from-folders", "--no-process")
+        counting = importing[:-1]
         processing: Command = ("usage_process",)
         empty, imported = folder / "empty", folder / "imported"
         Instance(empty).run("migrate", "--verbosity", "0")
@@ -131,10 +135,12 @@ class Trial:
         seconds[processing] = self._timed(undisturbed, processing)
         undisturbed.run("usage_mirror", "verify")
         self.expected = undisturbed.tables()
+        seconds[counting] = seconds[importing] + seconds[processing]
         self.seconds = seconds
         self.processing = processing
         self.victims = {
-            "importer": Victim("importer", importing, empty),
+            "importer": Victim("importer", counting, empty),
+            "storer": Victim("storer", importing, empty),
             "worker": Victim("worker", processing, imported),
         }
 
@@ -216,19 +222,17 @@ def _missing(rows: list[Any], others: list[Any]) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--rounds", type=int, default=100)
-    parser.add_argument("--megabytes", type=float, default=4.0)
+    parser.add_argument("--megabytes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=1)
-    chosen = parser.add_mutually_exclusive_group()
-    chosen.add_argument("--importer", action="store_true")
-    chosen.add_argument("--worker", action="store_true")
+    parser.add_argument("--victim", choices=VICTIMS)
     options = parser.parse_args()
-    names = ["importer"] if options.importer else ["worker"] if options.worker else []
+    names = (options.victim,) if options.victim else VICTIMS
     folder = Path(tempfile.mkdtemp(prefix="agnes-kill-"))
     trial = Trial(folder, megabytes=options.megabytes, seed=options.seed)
     print(f"Undisturbed: {', '.join(f'{one:.1f} s' for one in trial.seconds.values())}", flush=True)
     failed = kills = 0
     for number in range(options.rounds):
-        name = (names or ["importer", "worker"])[number % (len(names) or 2)]
+        name = names[number % len(names)]
         killed, differing = trial.round(name)
         kills += killed
         failed += bool(differing)

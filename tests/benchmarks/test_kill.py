@@ -17,7 +17,7 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Trial:
     return Trial(tmp_path_factory.mktemp("kill"), megabytes=1, seed=3)
 
 
-@pytest.mark.parametrize(("name", "rounds"), [("importer", 1), ("worker", 2)])
+@pytest.mark.parametrize(("name", "rounds"), [("importer", 1), ("storer", 1), ("worker", 1)])
 def test_nothing_is_lost_or_counted_twice(trial: Trial, name: str, rounds: int) -> None:
     for _ in range(rounds):
         _, differing = trial.round(name)
