@@ -12,7 +12,7 @@ from accounts.errors import AgnesError
 from accounts.models import AuditEvent, User
 from telemetry.ask import guard
 from telemetry.ask.answers import tokens_of
-from telemetry.ask.conversation import LONGEST_QUESTION, clean_question
+from telemetry.ask.conversation import LONGEST_QUESTION, clean_question, clean_sentence
 from telemetry.ask.verified import UnknownQuestion
 from telemetry.models import AskedQuestion, SavedQuestion
 
@@ -128,7 +128,7 @@ def save_question(
                 name=name,
                 text=text[:LONGEST_QUESTION],
                 sql=sql,
-                rationale=rationale,
+                rationale=clean_sentence(rationale),
                 shared=shared,
                 created_at=now,
                 updated_at=now,

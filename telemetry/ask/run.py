@@ -18,6 +18,7 @@ from accounts.errors import AgnesError
 from accounts.models import AuditEvent, User
 from telemetry import mirror
 from telemetry.ask import guard, history
+from telemetry.ask.allow_list import MAX_CHARACTERS
 from telemetry.ask.answers import Answer
 from telemetry.ask.conversation import (
     ModelAnswer,
@@ -233,7 +234,7 @@ def _execute(asked: AskedQuestion, sql: str) -> Answer:
 
 def _executed(asked: AskedQuestion, sql: str) -> tuple[Answer, AgnesError | None]:
     """Judge and run the SQL; what refused or stopped it is told in the answer, and returned."""
-    asked.sql = sql
+    asked.sql = _storable(sql)
     asked.error_code = asked.error = ""
     _recognise(asked)
     try:
@@ -256,6 +257,11 @@ def _executed(asked: AskedQuestion, sql: str) -> tuple[Answer, AgnesError | None
     asked.row_count, asked.truncated = len(result.rows), result.truncated
     asked.data_time = result.data_time
     return Answer(asked, result, _read(checked.tables)), None
+
+
+def _storable(sql: str) -> str:
+    """The text as databases take it, and no longer than what may run; the guard sees it whole."""
+    return sql.replace("\x00", "\ufffd").encode(errors="replace").decode()[:MAX_CHARACTERS]
 
 
 def _ended(asked: AskedQuestion, outcome: AskedQuestion.Outcome, error: AgnesError) -> Answer:
