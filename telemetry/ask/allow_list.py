@@ -11,9 +11,15 @@ def _names(text: str) -> frozenset[str]:
 
 
 # --- the text ---------------------------------------------------------------------------------
-MAX_CHARACTERS = 20_000
+MAX_CHARACTERS = 10_000
 # Elements of the parse tree; a page-long analytic query has about 500.
-MAX_NODES = 20_000
+MAX_NODES = 6_000
+# Joins in one statement; the plan of many takes longer than the answer of a few.
+MAX_JOINS = 50
+# Comments inside comments take a parser quadratic time.
+MAX_COMMENTS = 50
+# Each may name tens of thousands of sets.
+MAX_CUBES = 10
 
 # --- sizes ------------------------------------------------------------------------------------
 # One call of these functions can ask for any amount of memory at once, which neither DuckDB's

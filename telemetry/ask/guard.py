@@ -52,6 +52,11 @@ def _check_text(sql: str) -> None:
             f"The statement is longer than {allow_list.MAX_CHARACTERS:,} characters.",
             fix="Ask for less at once.",
         )
+    for sign, most in (("/*", allow_list.MAX_COMMENTS), ("cube", allow_list.MAX_CUBES)):
+        if sql.lower().count(sign) > most:
+            raise SqlRefused(
+                Reason.LENGTH, f"The statement has {sign} too often.", fix="Ask for less at once."
+            )
     if sql.isascii() and sql.isprintable():
         return
     for sign in sql:
@@ -91,3 +96,8 @@ def _not_one_select(problem: str) -> SqlRefused:
         f"The statement cannot be read: {problem.rstrip('.')}.",
         fix="Correct it; the SQL is DuckDB's.",
     )
+
+
+def forget() -> None:
+    """Judge every statement anew; for measuring."""
+    _check_statement.cache_clear()

@@ -26,6 +26,7 @@ class TreeWalk:
         self.allowed = allowed
         self.tables: set[str] = set()
         self.functions: set[str] = set()
+        self._joins = 0
         self._names_of_server: set[str] = set()
         self._aliases: set[str] = set()
         self._open: list[tuple[Kind, Any, Scope]] = []
@@ -59,12 +60,14 @@ class TreeWalk:
             raise _refused_function(hidden[0])
 
     def _push(self, kind: Kind, value: Any, scope: Scope) -> None:
-        if value is None:
-            return
-        for element in value if isinstance(value, list) else (value,):
-            if not isinstance(element, dict):
-                raise _unknown_shape(str(kind))
-            self._open.append((kind, element, scope))
+        if isinstance(value, dict):
+            self._open.append((kind, value, scope))
+        elif isinstance(value, list):
+            # VALUES has rows, lists of lists.
+            for element in value:
+                self._push(kind, element, scope)
+        elif value is not None:
+            raise _unknown_shape(str(kind))
 
     def _children(self, shape: Shape | None, name: str, node: Node, scope: Scope) -> None:
         if shape is None or node.keys() != shape.keys():
@@ -141,6 +144,12 @@ class TreeWalk:
                     f"The table function {name}() was refused: it is not among those allowed.",
                     fix="Read the tables of the mirror; range, generate_series, unnest make rows.",
                     names=(name,),
+                )
+        elif kind == "JOIN":
+            self._joins += 1
+            if self._joins > allow_list.MAX_JOINS:
+                raise SqlRefused(
+                    Reason.SIZE, "The statement joins too many tables.", fix="Join fewer at once."
                 )
         self._children(tree_shapes.SOURCES.get(kind), kind, node, scope)
         self._aliases.update(map(_ascii_lower, node.get("column_name_alias") or ()))

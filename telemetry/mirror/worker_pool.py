@@ -108,6 +108,13 @@ def _installed(*packages: str) -> list[str]:
     return [str(folder) for folder in dict.fromkeys(origins)]
 
 
+def _start() -> Worker:
+    try:
+        return Worker()
+    except OSError as error:
+        raise WorkerGone(error.errno, was_ready=False) from error
+
+
 class WorkerPool:
     """The spare workers of this process; safe between threads and over forks."""
 
@@ -128,7 +135,9 @@ class WorkerPool:
             raise WorkerGone(worker.close(), was_ready=worker.was_ready) from None
         finally:
             worker.close()
-            self.prepare()
+            # The answer is there; that there will be no spare shows at the next question.
+            with suppress(OSError):
+                self.prepare()
 
     def prepare(self) -> None:
         """Have a spare worker; it gets ready by itself. Costs this process some milliseconds."""
@@ -140,7 +149,7 @@ class WorkerPool:
         while True:
             with self._lock:
                 spare = self._spare.pop() if self._spare else None
-            worker = spare or Worker()
+            worker = spare or _start()
             try:
                 worker.send(job, mirror)
             except OSError:

@@ -4,6 +4,7 @@ The engine's switches stop files and the network; these are the reads that it ha
 """
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import duckdb
@@ -42,8 +43,10 @@ class Refused(Exception):
     """The statement wants what the sandbox does not give."""
 
 
-def check(connection: Any, sql: str, tables: set[str]) -> None:
+def check(connection: Any, sql: str, tables: set[str], hidden: set[str]) -> None:
     """Raise Refused unless `sql` is one SELECT that reads these tables and no state.
+
+    `hidden`: all other tables and views there are, the engine's own among them.
 
     Not the guard's rules, and shares none of its code: a few things are forbidden here. It looks
     at the tree anywhere, without knowing its shapes.
@@ -58,11 +61,14 @@ def check(connection: Any, sql: str, tables: set[str]) -> None:
         raise Refused("it is not a single SELECT" if statements else "it holds no statement")
     if len(tree["statements"]) != 1:
         raise Refused("it is not a single SELECT")
-    check_tree(tree["statements"][0])
-    check_tables(connection, sql, tables)
+    parts = list(every_part(tree["statements"][0]))
+    for part in parts:
+        check_part(part)
+    check_names(parts, tables, hidden)
+    check_bound_names(connection, sql, tables)
 
 
-def check_tree(tree: Any) -> None:
+def every_part(tree: Any) -> Iterator[dict[str, Any]]:
     open_parts = [tree]
     while open_parts:
         part = open_parts.pop()
@@ -70,7 +76,7 @@ def check_tree(tree: Any) -> None:
             open_parts.extend(part)
         elif isinstance(part, dict):
             open_parts.extend(part.values())
-            check_part(part)
+            yield part
 
 
 def check_part(part: dict[str, Any]) -> None:
@@ -97,11 +103,29 @@ def is_word_of_people(name: str) -> bool:
     return not name.lower().startswith(("current_", "session_"))
 
 
-def check_tables(connection: Any, sql: str, tables: set[str]) -> None:
+def check_names(parts: list[dict[str, Any]], tables: set[str], hidden: set[str]) -> None:
+    """Names in FROM: of these tables, or of a WITH, none of which hides a table or view."""
+    own = {
+        str(entry["key"]).lower()
+        for part in parts
+        if isinstance(part.get("map"), list)
+        for entry in part["map"]
+        if "key" in entry
+    }
+    for name in sorted(own & hidden):
+        raise Refused(f"it calls a part of itself {name}")
+    for part in parts:
+        name = str(part.get("table_name")).lower()
+        if part.get("type") == "BASE_TABLE" and name not in tables | own:
+            raise Refused(f"it reads {name}")
+
+
+def check_bound_names(connection: Any, sql: str, tables: set[str]) -> None:
+    """The tables that the engine finds when it binds, which sees through any name."""
     try:
         names = connection.get_table_names(sql)
     except duckdb.Error:
-        # It fails on some statements that run; the file holds nothing else to read.
+        # It fails on some statements that run.
         return
     unknown = sorted(name for name in names if name.lower() not in tables)
     if unknown:

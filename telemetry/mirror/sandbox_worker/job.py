@@ -24,6 +24,9 @@ INTERRUPT_EVERY = 0.1
 ROWS_AT_ONCE = 64
 # Sent before the statement is looked at: an end without an answer is the statement's doing then.
 READY = b"R"
+NAMES = """
+SELECT lower(table_name) FROM duckdb_tables() UNION SELECT lower(view_name) FROM duckdb_views()
+"""
 CONFIG: dict[str, Any] = {
     "threads": THREADS,
     "memory_limit": MEMORY,
@@ -39,6 +42,10 @@ CONFIG: dict[str, Any] = {
     "pivot_limit": 500,
     "max_expression_depth": 250,
 }
+
+
+class OtherVersion(Exception):
+    """The mirror has the tables of another version of Agnes."""
 
 
 class TooLarge(Exception):
@@ -57,14 +64,19 @@ def connect() -> Any:
     return connection
 
 
-def attach(connection: Any, mirror: int) -> dict[str, Any]:
-    """The mirror's file, read-only and by the number it was handed over under; what it says."""
+def attach(connection: Any, mirror: int) -> tuple[dict[str, Any], set[str]]:
+    """The mirror's file, read-only and by the number it was handed over under.
+
+    Returns what the file says of itself, and the names of all tables and views there are.
+    """
     connection.execute(f"ATTACH '/dev/fd/{mirror}' AS agnes (READ_ONLY)")
     row = connection.execute("SELECT schema_version, data_time FROM agnes.mirror_meta").fetchone()
+    names = connection.execute(NAMES).fetchall()
     connection.execute("USE agnes")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
-    return {"schema_version": row[0], "data_time": row[1].isoformat()}
+    meta = {"schema_version": row[0], "data_time": row[1].isoformat()}
+    return meta, {str(name) for (name,) in names}
 
 
 class Watch(threading.Thread):
@@ -103,10 +115,11 @@ def fetch(cursor: Any, max_rows: int, max_bytes: int) -> tuple[list[str], bool]:
     return rows, False
 
 
-def answer(connection: Any, job: dict[str, Any], meta: dict[str, Any]) -> bytes:
+def answer(connection: Any, job: dict[str, Any], meta: dict[str, Any], names: set[str]) -> bytes:
     """The answer to a job whose mirror is attached, as JSON. Raises what went wrong."""
     began = time.monotonic()
-    check(connection, job["sql"], set(job["tables"]))
+    tables = set(job["tables"])
+    check(connection, job["sql"], tables, names - tables)
     cursor = connection.execute(job["sql"])
     ran = time.monotonic()
     columns = [[name, str(kind)] for name, kind, *_ in cursor.description]
@@ -151,13 +164,15 @@ def serve(parent: socket.socket, connection: Any) -> None:
     signal.setitimer(signal.ITIMER_REAL, job["kill_after"])
     watch = None
     try:
-        meta = attach(connection, files[0])
+        meta, names = attach(connection, files[0])
+        if meta["schema_version"] != job["schema_version"]:
+            raise OtherVersion("it was written by another version of Agnes")
         starting = Watch(connection, parent, job["interrupt_after"])
         starting.start()
         set_last_limits()
         parent.sendall(READY)
         watch = starting
-        message = answer(connection, job, meta)
+        message = answer(connection, job, meta, names)
     except BaseException as error:
         if watch is None:
             parent.sendall(READY)

@@ -7,7 +7,7 @@ from pathlib import Path
 MEGABYTE = 1024 * 1024
 # DuckDB reserves far more than it uses; lowered below to what is in use and some room.
 START_ADDRESS_SPACE = 4096 * MEGABYTE
-ROOM = 1024 * MEGABYTE
+ROOM = 640 * MEGABYTE
 # Seconds of all threads together. The clock ends a statement long before.
 PROCESSOR_SECONDS = 30
 

@@ -45,10 +45,11 @@ def plain_dict(value: dict[Any, Any]) -> Any:
 
 def plain_interval(value: Any) -> str:
     """Days and time of day; DuckDB hands a month over as 30 days."""
+    sign, value = ("-", -value) if value.days < 0 else ("", value)
     seconds = value.seconds
     clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
     fraction = f".{value.microseconds:06}" if value.microseconds else ""
-    days = f"{value.days} day{'' if abs(value.days) == 1 else 's'}"
+    days = f"{sign}{value.days} day{'' if value.days == 1 else 's'}"
     return f"{days} {clock}{fraction}"
 
 
