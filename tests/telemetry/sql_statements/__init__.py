@@ -7,25 +7,21 @@ FOLDER = Path(__file__).parent
 ONLY_THE_GUARD = ("sizes", "strange but harmless in the engine")
 
 
-def read(name: str) -> list[tuple[str, str]]:
-    """Pairs of group and statement."""
-    group, found = "", []
+def read(name: str) -> dict[str, list[str]]:
+    """The statements of each group, of the file `name`."""
+    groups: dict[str, list[str]] = {}
+    group: list[str] = []
     for line in (FOLDER / f"{name}.txt").read_text(encoding="utf-8").splitlines():
         if line.startswith("# "):
-            group = line.removeprefix("# ")
+            group = groups.setdefault(line.removeprefix("# "), [])
         elif line:
-            found.append((group, line))
-    return found
+            group.append(line)
+    return groups
 
 
-def hostile() -> list[str]:
-    return [sql for _, sql in read("hostile")]
-
-
-def hostile_reads_and_writes() -> list[str]:
-    """Those that want something outside the mirror's tables, or to change something."""
-    return [sql for group, sql in read("hostile") if group not in ONLY_THE_GUARD]
-
-
-def legitimate() -> list[str]:
-    return [sql for _, sql in read("legitimate")]
+HOSTILE = read("hostile")
+# Those that want something outside the mirror's tables, or to change something.
+HOSTILE_READS_AND_WRITES = {
+    group: statements for group, statements in HOSTILE.items() if group not in ONLY_THE_GUARD
+}
+LEGITIMATE = read("legitimate")
