@@ -6,7 +6,15 @@ from accounts.api_auth import SessionCookieAuth, TokenAuth
 from agnes_project.api_errors import register_error_handlers
 from agnes_project.content_security import for_api_page
 from marketplace.api import marketplaces, store
-from telemetry.api import ask, me, operations, sessions, usage_export, usage_snapshot
+from telemetry.api import (
+    ask,
+    me,
+    operations,
+    sessions,
+    usage_export,
+    usage_snapshot,
+    usage_summary,
+)
 
 api = NinjaAPI(
     title="Agnes",
@@ -22,6 +30,7 @@ api.add_router("/me", me.router)
 api.add_router("/usage", usage_snapshot.router)
 api.add_router("/admin/usage", usage_export.router)
 api.add_router("/admin/usage", ask.router)
+api.add_router("/admin/usage", usage_summary.router)
 api.add_router("/admin", operations.router)
 api.add_router("/marketplaces", marketplaces.router)
 api.add_router("/store", store.router)

@@ -42,8 +42,11 @@ addEventListener("change", (event) => {
 // Empty fields of a form marked data-tidy stay out of the address.
 addEventListener("submit", (event) => {
   if (!event.target.matches("form[data-tidy]")) return;
-  for (const field of event.target.elements) {
-    if (field.name && !field.value) field.disabled = true;
+  const fields = [...event.target.elements];
+  const dated = fields.some((field) => field.type === "date" && field.value);
+  for (const field of fields) {
+    const superseded = dated && "unlessDates" in field.dataset;
+    if (field.name && (!field.value || superseded)) field.disabled = true;
   }
 });
 addEventListener("pageshow", () => {

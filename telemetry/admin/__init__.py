@@ -13,6 +13,7 @@ from telemetry.admin import (
     transcripts,
     uploads,
     usage,
+    views,
 )
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "transcripts",
     "uploads",
     "usage",
+    "views",
 ]

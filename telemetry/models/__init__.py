@@ -36,6 +36,7 @@ from telemetry.models.sessions import (
     TranscriptSegment,
 )
 from telemetry.models.usage import UsageEvent, UsageResponse, UsageSessionSummary
+from telemetry.models.views import SavedView
 
 __all__ = [
     "AskedQuestion",
@@ -54,6 +55,7 @@ __all__ = [
     "PrivateMark",
     "ProcessorState",
     "SavedQuestion",
+    "SavedView",
     "Session",
     "SessionFile",
     "SessionIdentity",

@@ -1,11 +1,16 @@
 """The one list of places, for whom it is meant and where one is."""
 
+from pathlib import Path
+
 import pytest
 from django.http import HttpRequest
 from django.test import Client, RequestFactory
+from django.utils import timezone
+from pytest_django.fixtures import Settings
 
 from accounts.models import User
 from agnes_project.navigation import Entry, groups_for
+from telemetry import mirror
 
 pytestmark = pytest.mark.django_db
 
@@ -24,7 +29,9 @@ def test_admins_find_every_task_and_others_only_theirs() -> None:
     assert not any(entry.address.startswith("/admin/") for entry in mine)
 
 
-def test_every_entry_leads_somewhere() -> None:
+def test_every_entry_leads_somewhere(settings: Settings, tmp_path: Path) -> None:
+    settings.AGNES_MIRROR_DIR = tmp_path
+    mirror.sync(now=timezone.now())
     client = Client()
     client.force_login(User.objects.create_user("ada@example.org", is_staff=True))
     for entry in entries("/", is_staff=True):

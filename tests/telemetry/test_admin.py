@@ -27,6 +27,7 @@ from telemetry.models import (
     PrivateMark,
     ProcessorState,
     SavedQuestion,
+    SavedView,
     Session,
     SessionIdentity,
     Tombstone,
@@ -86,6 +87,7 @@ def add_rows_that_no_seed_leaves() -> None:
         AskedQuestion.objects.create(
             user=user, text="Who?", origin="generated", outcome="ok", door="page", asked_at=NOW
         )
+        SavedView.objects.create(user=user, name=f"view {number}", created_at=NOW)
         SavedQuestion.objects.create(
             user=user, name=f"saved {number}", sql="SELECT 1", created_at=NOW, updated_at=NOW
         )
