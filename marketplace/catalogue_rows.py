@@ -1,5 +1,6 @@
 """A snapshot stored: rows made to say what it says, written only where they differ."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -91,6 +92,7 @@ def _store_plugins(
     """Leaves `rows` with a row for each plugin of the snapshot."""
     taken = set(Plugin.objects.live().values_list("served_name", flat=True))
     new: list[Plugin] = []
+    commits: dict[int, str] = {}
     for plugin in snapshot.plugins:
         values = _values(plugin)
         row = rows.get(plugin.entry.name)
@@ -107,9 +109,25 @@ def _store_plugins(
             values["served_name"] = _free_name(
                 marketplace.slug, row.name, taken, before=row.served_name
             )
-        changes.plugins_changed += _change(row, values, now)
+        # The repository's commit moves all its plugins, also those that are as they were.
+        commit = values.pop("commit_sha", row.commit_sha)
+        if _change(row, values, now):
+            changes.plugins_changed += 1
+        if commit != row.commit_sha:
+            commits[row.pk] = commit
+    _move(commits)
     Plugin.objects.bulk_create(new, batch_size=BATCH)
     changes.plugins_added = len(new)
+
+
+def _move(commits: dict[int, str]) -> None:
+    """Give plugins, by their row's id, their commit: a statement for each commit and batch."""
+    by_commit: dict[str, list[int]] = defaultdict(list)
+    for pk, commit in commits.items():
+        by_commit[commit].append(pk)
+    for commit, pks in by_commit.items():
+        for batch in _batches(pks):
+            Plugin.objects.filter(pk__in=batch).update(commit_sha=commit)
 
 
 def _free_name(slug: str, name: str, taken: set[str], before: str = "") -> str:
@@ -156,8 +174,7 @@ def _change(row: Plugin | Item, values: dict[str, Any], now: datetime) -> bool:
         return False
     for key, value in changed.items():
         setattr(row, key, value)
-    # A commit that touches other files only is no change of the plugin worth telling.
-    if isinstance(row, Plugin) and set(changed) != {"commit_sha"}:
+    if isinstance(row, Plugin):
         row.changed_at = changed["changed_at"] = now
     row.save(update_fields=list(changed))
     return True

@@ -9,7 +9,8 @@ from django.http import HttpRequest
 from accounts import audit
 from accounts.models import User
 from marketplace.explosion import explode_marketplace
-from marketplace.models import Marketplace, Plugin
+from marketplace.models import FleaItem, Marketplace, Plugin
+from marketplace.store import attribute
 from telemetry.attribution import queue_reattribution
 from telemetry.task_queue import enqueue_attribution
 
@@ -20,6 +21,7 @@ class RebuildReport:
 
     marketplaces: int
     plugins: int
+    flea_items: int
     changed: bool
 
 
@@ -37,16 +39,28 @@ def rebuild_attribution(
     marketplaces = list(Marketplace.objects.all())
     # Each is written, whatever the one before found.
     changed = sum(explode_marketplace(each, now=now) for each in marketplaces) > 0
+    flea_items = list(FleaItem.objects.select_related("live_version"))
+    changed = sum(attribute(item, now=now) for item in flea_items) > 0 or changed
     if events and not changed:
         queue_reattribution()
     if events or changed:
         transaction.on_commit(enqueue_attribution)
-    report = RebuildReport(len(marketplaces), Plugin.objects.live().count(), changed)
+    report = RebuildReport(
+        len(marketplaces),
+        Plugin.objects.live().count(),
+        sum(item.is_live for item in flea_items),
+        changed,
+    )
     audit.record(
         action="attribution.rebuild",
         door=door,
         actor=by,
-        details={"plugins": report.plugins, "changed": changed, "events": events},
+        details={
+            "plugins": report.plugins,
+            "flea_items": report.flea_items,
+            "changed": changed,
+            "events": events,
+        },
         request=request,
     )
     return report

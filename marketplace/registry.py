@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from accounts import audit
 from accounts.errors import AgnesError
 from accounts.models import User
+from marketplace import served_changes
 from marketplace.addresses import read_address
 from marketplace.explosion import explode_marketplace
 from marketplace.git_source import configured_rules, store_of
@@ -170,6 +171,7 @@ def remove_marketplace(
     Item.objects.filter(plugin__marketplace=row, removed_at=None).update(removed_at=now)
     if explode_marketplace(row, now=now):
         transaction.on_commit(enqueue_attribution)
+    served_changes.announce()
     _record("marketplace.remove", row, by, door, request, {"url": row.url})
     transaction.on_commit(lambda: rmtree(store_of(row.slug), ignore_errors=True))
 

@@ -163,19 +163,19 @@ def count_install(item: FleaItem, *, by: User, now: datetime) -> None:
             FleaInstall.objects.filter(pk=row.pk).update(last_at=now, times=F("times") + 1)
 
 
-def attribute(item: FleaItem, *, now: datetime) -> None:
-    """Make the attribution tables say what the item is called now, or that it is gone."""
+def attribute(item: FleaItem, *, now: datetime) -> bool:
+    """Make the attribution tables say what the item is called now, or that it is gone. Returns
+    whether they said anything else."""
     served_changes.announce()
     version = item.live_version
     if not item.is_live or version is None:
-        retire_plugin(source=Source.FLEA, ref_id=item.ref_id, now=now)
-        return
+        return retire_plugin(source=Source.FLEA, ref_id=item.ref_id, now=now)
     names: dict[str, list[str]] = {table: [] for _, table in TABLES}
     for kind, table in TABLES:
         for each in version.items:
             if each["kind"] == kind:
                 names[table] += [each["name"], *each["aliases"]]
-    explode_plugin(
+    return explode_plugin(
         source=Source.FLEA,
         ref_id=item.ref_id,
         marketplace="",

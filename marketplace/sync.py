@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from accounts import audit
 from accounts.errors import AgnesError
 from accounts.models import User
+from marketplace import served_changes
 from marketplace.catalogue_rows import Changes, store_catalogue
 from marketplace.explosion import explode_marketplace
 from marketplace.git_source import Wanted, drop_others, source_for
@@ -121,6 +122,7 @@ def _store(marketplace: Marketplace, snapshot: Snapshot, *, now: datetime) -> Sy
     changes = store_catalogue(row, snapshot, now=now)
     if explode_marketplace(row, now=now):
         transaction.on_commit(enqueue_attribution)
+    served_changes.announce()
     return SyncReport(
         row.slug,
         True,

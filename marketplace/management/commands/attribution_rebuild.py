@@ -24,7 +24,10 @@ class Command(BaseCommand):
         report = rebuild_attribution(
             by=None, door=audit.Door.COMMAND, now=timezone.now(), events=options["events"]
         )
-        counts = f"{report.plugins} plugins of {report.marketplaces} marketplaces"
+        counts = (
+            f"{report.plugins} plugins of {report.marketplaces} marketplaces, "
+            f"{report.flea_items} flea items"
+        )
         if report.changed:
             self.stdout.write(f"{counts}: names written. Events follow in the background.")
         elif options["events"]:
