@@ -12,11 +12,14 @@ from typing import IO, Any
 
 from agnes_cli import errors
 from agnes_cli.credentials import load_credentials
-from agnes_cli.errors import ClientError, Refused, TryLater, UsageError
+from agnes_cli.errors import Refused, TryLater, UsageError
 from agnes_cli.output import plural, say, say_json, say_table, warn
 from agnes_cli.server import Server
 
 READ = 256 * 1024
+ENDS = {"json": b"]\n", "parquet": b"PAR1", "csv": b"\n", "ndjson": b"\n"}
+"""What a complete export ends with: a proxy may hide that a stream broke off."""
+
 LONG = 600.0
 """Seconds between two bytes of an export: a Parquet file is made before it is sent."""
 
@@ -53,7 +56,7 @@ def _download(
     with Server(load_credentials(), timeout=LONG) as server:
         if not out:
             with server.answer("GET", path, query) as response:
-                _copy(response, sys.stdout.buffer)
+                _copy(response, sys.stdout.buffer, ENDS[query["format"]])
             sys.stdout.buffer.flush()
             return errors.OK
         target = Path(out)
@@ -72,7 +75,7 @@ def _to_file(server: Server, path: str, query: dict[str, Any], target: Path) -> 
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")
     try:
         with os.fdopen(handle, "wb") as file, server.answer("GET", path, query) as response:
-            size = _copy(response, file)
+            size = _copy(response, file, ENDS[query["format"]])
         os.replace(name, target)
     except BaseException:
         Path(name).unlink()
@@ -80,9 +83,10 @@ def _to_file(server: Server, path: str, query: dict[str, Any], target: Path) -> 
     return size
 
 
-def _copy(response: http.client.HTTPResponse, file: IO[bytes]) -> int:
+def _copy(response: http.client.HTTPResponse, file: IO[bytes], end: bytes) -> int:
     """Raises BrokenStream when the answer ends before its end."""
     size = 0
+    tail = b""
     declared = response.headers.get("Content-Length")
     try:
         while True:
@@ -90,10 +94,11 @@ def _copy(response: http.client.HTTPResponse, file: IO[bytes]) -> int:
             if not chunk:
                 break
             size += len(chunk)
+            tail = (tail + chunk)[-len(end) :]
             file.write(chunk)
     except (http.client.HTTPException, ConnectionError, TimeoutError) as error:
         raise _broken() from error
-    if declared is not None and size != int(declared):
+    if (declared is not None and size != int(declared)) or (size and tail != end):
         raise _broken()
     return size
 
@@ -188,31 +193,25 @@ def prune(options: argparse.Namespace) -> int:
 
 def ask(options: argparse.Namespace) -> int:
     """The SQL first, also when it was refused, then the rows."""
-    question = " ".join(options.question)
-    try:
-        with Server(load_credentials(), timeout=ASKING) as server:
-            data = {"question": question}
-            told = server.ask("POST", "/api/admin/usage/ask", data=data, attempts=1)
-    except ClientError as error:
-        sql = error.details.get("sql")
-        if sql and not options.json:
-            say(str(sql))
-        raise
+    data = {"question": " ".join(options.question)}
+    with Server(load_credentials(), timeout=ASKING) as server:
+        told = server.ask("POST", "/api/admin/usage/ask", data=data, attempts=1)
+    wrong = told.get("error")
     if options.json:
         say_json(told)
-        return errors.OK if not told.get("error") else errors.REFUSED
-    say(str(told.get("sql") or ""))
+        return errors.REFUSED if wrong else errors.OK
+    if told.get("sql"):
+        say(f"{told['sql']}")
     if told.get("rationale"):
         say(f"-- {told['rationale']}")
+    if wrong:
+        raise Refused(str(wrong["message"]), fix=str(wrong["fix"]), code=str(wrong["code"]))
+    if told.get("message"):
+        say(str(told["message"]))  # it asks back, or tells what it misses
+        return errors.OK
     say()
-    if told.get("error"):
-        wrong = told["error"]
-        raise Refused(str(wrong.get("message")), fix=str(wrong.get("fix") or "Ask another way."))
-    columns = [c["name"] if isinstance(c, dict) else str(c) for c in told.get("columns") or []]
-    rows = told.get("rows") or []
-    say_table(
-        columns, [[row[c] for c in columns] if isinstance(row, dict) else row for row in rows]
-    )
-    if told.get("truncated"):
+    columns = [column["name"] for column in told["columns"]]
+    say_table(columns, [[row.get(name) for name in columns] for row in told["rows"]])
+    if told["truncated"]:
         warn("There are more rows; they are cut off here.")
     return errors.OK

@@ -31,7 +31,7 @@ def install_copy() -> str:
     for name, data in own_files():
         write_bytes(folder / "agnes_cli" / name, data)
     write_bytes(folder / "__main__.py", ENTRY)
-    return f"{_quoted(python())} -I {_quoted(str(folder))} hook"
+    return f"{_quoted(python())} -I -S {_quoted(str(folder))} hook"
 
 
 def remove_copy() -> None:

@@ -32,8 +32,8 @@ class PrivateSession(NamedTuple):
     """Whether the server is still to be told to remove it."""
     undone: bool = False
     """Taken back here; it goes from the list when the server knows."""
-    project: str = ""
-    """The private project that made it private, "" when it was marked itself."""
+    because: str = ""
+    """The private project it lies in, or the session it is a copy of; "" when marked itself."""
     unsent: bool = False
     """Whether nothing of it had been sent when it was marked: what arrived all the same, from a
     push that was under way, is removed."""
@@ -91,7 +91,7 @@ class PrivateList:
         session_id: str,
         lines: list[str],
         *,
-        project: str = "",
+        because: str = "",
         purge: bool = False,
         unsent: bool = False,
     ) -> None:
@@ -100,7 +100,7 @@ class PrivateList:
         self.sessions[session_id] = PrivateSession(
             tuple(dict.fromkeys([*known.lines, *lines]))[:MOST_LINES],
             purge=purge or known.purge,
-            project=known.project if known.at else project,
+            because=known.because if known.at and because else because,
             unsent=known.unsent if known.at else unsent,
             at=known.at or time.time(),
         )
@@ -189,7 +189,7 @@ def _session(data: dict[str, Any]) -> PrivateSession:
         told=bool(data.get("told")),
         purge=bool(data.get("purge")),
         undone=bool(data.get("undone")),
-        project=str(data.get("project") or ""),
+        because=str(data.get("because") or ""),
         unsent=bool(data.get("unsent")),
         at=float(data.get("at") or 0.0),
     )

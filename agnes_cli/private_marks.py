@@ -68,7 +68,7 @@ def mark_session(
     copies = _copies(private, session_id, transcripts)
     with private.changing():
         for copy in copies:
-            private.mark(copy, [], purge=purge)
+            private.mark(copy, [], purge=purge, because=session_id)
     return [session_id, *copies]
 
 
@@ -84,13 +84,17 @@ def _copies(private: PrivateList, session_id: str, transcripts: list[Transcript]
     return sorted(found - {session_id, ""})
 
 
-def unmark_session(private: PrivateList, session_id: str) -> None:
+def unmark_session(private: PrivateList, session_id: str) -> list[str]:
+    """Returns what is taken back: the session, and copies that were private because of it."""
     with private.changing():
         if session_id not in private.private_ids:
             raise UsageError(
                 f"{session_id} is not private.", fix="See what is: agnes mark-private --list"
             )
-        private.sessions[session_id] = private.sessions[session_id]._replace(undone=True)
+        copies = [name for name, one in private.sessions.items() if one.because == session_id]
+        for name in [session_id, *copies]:
+            private.sessions[name] = private.sessions[name]._replace(undone=True)
+    return [session_id, *copies]
 
 
 def mark_project(
@@ -122,7 +126,7 @@ def mark_project_sessions(
     if found:
         with private.changing():
             for session, project in found.items():
-                private.mark(session, lines[session], project=project, purge=purge)
+                private.mark(session, lines[session], because=project, purge=purge)
     return list(found)
 
 
@@ -139,7 +143,7 @@ def unmark_project(private: PrivateList, folder: str) -> list[str]:
         freed = [
             session
             for session, one in private.sessions.items()
-            if one.project in named and not one.undone
+            if one.because in named and not one.undone
         ]
         for session in freed:
             private.sessions[session] = private.sessions[session]._replace(undone=True)

@@ -191,7 +191,8 @@ class Push:
             if home and home not in self.private.sessions:
                 with self.private.changing():
                     known = self.private.sessions.get(session)
-                    self.private.mark(home, [], project=known.project if known else session)
+                    because = (known.because if known else "") or session
+                    self.private.mark(home, [], because=because)
         entry = entry._replace(
             size=transcript.size,
             mtime_ns=transcript.mtime_ns,

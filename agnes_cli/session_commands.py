@@ -243,12 +243,11 @@ def _change_marks(private: PrivateList, options: argparse.Namespace) -> list[str
         return mark_project(private, options.project, transcripts, purge=options.purge)
     session = options.session or current_session(projects, os.getcwd())
     if options.undo:
-        unmark_session(private, session)
-    else:
-        transcripts = list(find_transcripts(projects))
-        return mark_session(
-            private, session, transcripts, purge=options.purge, unsent=not _was_sent(session)
-        )
+        return unmark_session(private, session)
+    transcripts = list(find_transcripts(projects))
+    return mark_session(
+        private, session, transcripts, purge=options.purge, unsent=not _was_sent(session)
+    )
     return [session]
 
 
@@ -299,7 +298,7 @@ def _say_marks(
 
 def _list_private(private: PrivateList, options: argparse.Namespace) -> int:
     rows = [
-        (name, "yes" if one.told else "not yet", one.project)
+        (name, "yes" if one.told else "not yet", one.because)
         for name, one in sorted(private.sessions.items())
         if not one.undone
     ]
@@ -308,5 +307,5 @@ def _list_private(private: PrivateList, options: argparse.Namespace) -> int:
         return errors.OK
     for project in private.projects:
         say(f"project {project}")
-    say_table(("session", "server knows", "by project"), rows)
+    say_table(("session", "server knows", "because of"), rows)
     return errors.OK

@@ -16,6 +16,8 @@ from accounts.tokens import issue_token
 from benchmarks.transcript_lines import encode
 from telemetry import mirror
 from telemetry.models import ProcessorState, Session, UsageEvent, UsageResponse
+from tests.acceptance.conftest import LaptopOf
+from tests.agnes_cli.laptop import Laptop
 from tests.telemetry.processed_sessions import days_ago, empty_storage, figures, mirrored, turns
 from tests.telemetry.transcript_lines import session_of
 
@@ -65,11 +67,11 @@ def seeded(tmp_path: Path) -> None:
     assert Session.objects.filter(transcript_dropped_at__isnull=False).count() == 1
 
 
-def by_command(admin: User) -> None:
+def by_command(admin: User, laptop: Laptop) -> None:
     call_command("usage_reprocess", "--yes", stdout=StringIO())
 
 
-def by_api(admin: User) -> None:
+def by_api(admin: User, laptop: Laptop) -> None:
     _, text = issue_token(
         by=admin,
         user=admin,
@@ -88,6 +90,12 @@ def by_api(admin: User) -> None:
     assert answer.json()["skipped"] == [f"{session_of('ancient')}.jsonl"]
 
 
+def by_client(admin: User, laptop: Laptop) -> None:
+    assert "--yes does it" in laptop.run("admin", "usage", "reprocess")[1]
+    told = laptop.ask("admin", "usage", "reprocess", "--yes")
+    assert told["skipped"] == [f"{session_of('ancient')}.jsonl"]
+
+
 def shown() -> list[Any]:
     return [mirrored(sql) for sql in SHOWN]
 
@@ -99,15 +107,17 @@ def stored_events() -> dict[int, dict[str, Any]]:
     return {row["id"]: row for row in UsageEvent.objects.values(*columns)}
 
 
-@pytest.mark.parametrize("reprocess", [by_command, by_api])
+@pytest.mark.parametrize("reprocess", [by_command, by_api, by_client])
 @pytest.mark.usefixtures("seeded")
-def test_reprocess_clears_and_everything_comes_back(reprocess: Any, admin: User) -> None:
+def test_reprocess_clears_and_everything_comes_back(
+    reprocess: Any, admin: User, laptop_of: LaptopOf
+) -> None:
     verification = list(ProcessorState.objects.filter(processor="verification").values())
     events = stored_events()
     gone = {pk for pk, row in events.items() if row["session_id"] == session_of("ancient")}
     before, pages = figures(), shown()
 
-    reprocess(admin)
+    reprocess(admin, laptop_of(admin))
     mirror.sync(now=timezone.now())
 
     assert set(UsageEvent.objects.values_list("pk", flat=True)) == gone

@@ -84,14 +84,16 @@ def test_a_purge_removes_what_was_uploaded_with_its_forks(laptop: Laptop) -> Non
 
 
 def test_a_mark_taken_back_sends_the_session_again(laptop: Laptop) -> None:
-    own = session_of("r own")
+    own, fork, later = map(session_of, ("r own", "r fork", "r later"))
     laptop.write(own)
+    laptop.write(fork, fork_of(own, fork))
     laptop.push()
     laptop.ask("mark-private", own, "--purge")
-    assert laptop.push()["private"] == 1
+    laptop.write(later, fork_of(own, later))
+    assert laptop.push()["private"] == 3
     laptop.ask("mark-private", own, "--undo")
-    assert laptop.push()["sent"] == 1
-    assert arrived(laptop) == [own]
+    assert laptop.push()["sent"] == 3
+    assert arrived(laptop) == sorted([own, fork, later])
 
 
 def test_another_laptop_and_a_reinstalled_one_are_refused_by_the_server(
