@@ -1,7 +1,7 @@
 """Fill an instance with the demo: people, catalogue, sessions, and everything derived from them."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -50,15 +50,24 @@ class Seeded:
     """Whether everything derived is up to date; False when another process is at it."""
 
 
-def seed(*, now: datetime, days: int, people: int, number: int, add: bool) -> Seeded:
+def seed(
+    *,
+    now: datetime,
+    days: int,
+    people: int,
+    number: int,
+    add: bool,
+    register: Callable[..., int] = catalogue.register,
+) -> Seeded:
     """Sessions of the last `days` complete days and of today until `now`.
 
     `number` makes all choices, so the same call tells the same stories; a day's stories do not
-    depend on `now`, so a later call with `add` lets them go on. Raises SeedRefused when there are
+    depend on `now`, so a later call with `add` lets them go on. `register(now=…)` makes the
+    catalogue known and returns how many plugins it has. Raises SeedRefused when there are
     sessions already and not `add`.
     """
     _check(days=days, people=people, add=add)
-    done = Seeded(now, days, people, catalogue.register(now=now))
+    done = Seeded(now, days, people, register(now=now))
     with suppress(LeaseTaken):
         reattribution.reattribute_due(now=now)
     before = Session.objects.count()

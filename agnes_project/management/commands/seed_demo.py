@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.urls import reverse
 
+from marketplace.demo import register
 from telemetry.demo.people import PEOPLE
 from telemetry.demo.seed import Seeded, SeedRefused, seed
 
@@ -34,6 +35,7 @@ class Command(BaseCommand):
                 people=options["people"],
                 number=options["seed"],
                 add=options["add"],
+                register=register,
             )
         except SeedRefused as error:
             raise CommandError(str(error)) from None
