@@ -5,6 +5,7 @@ import shlex
 import sqlite3
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
@@ -139,5 +140,19 @@ def check_https(**kwargs: Any) -> list[CheckMessage]:
             f"AGNES_ALLOWED_HOSTS names {', '.join(public)} while AGNES_HTTPS is off.",
             hint="Put Agnes behind https and set AGNES_HTTPS=true, so that cookies stay private.",
             id="agnes.W001",
+        )
+    ]
+
+
+@register
+def check_model_address(**kwargs: Any) -> list[CheckMessage]:
+    address = urlsplit(settings.AGNES_ANTHROPIC_BASE_URL)
+    if address.scheme == "https" or address.hostname in {"localhost", "127.0.0.1", "::1"}:
+        return []
+    return [
+        Warning(
+            f"AGNES_ANTHROPIC_BASE_URL={settings.AGNES_ANTHROPIC_BASE_URL} is not https.",
+            hint="The key and questions would go over the network in the clear: use https.",
+            id="agnes.W003",
         )
     ]

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from django.conf import settings
@@ -181,6 +182,16 @@ class Provider:
             raise _typed(sdk, error) from None
         finally:
             client.close()
+
+
+@cache
+def warm_up() -> None:
+    """Begin to import the SDK, once in a process, so that the first question need not wait."""
+    threading.Thread(target=_import_sdk, name="model-import", daemon=True).start()
+
+
+def _import_sdk() -> None:
+    import anthropic  # noqa: F401
 
 
 def _within(seconds: float, work: Callable[[], tuple[bytes, str]]) -> tuple[bytes, str]:

@@ -13,6 +13,7 @@ from django.http import HttpResponse
 from accounts.errors import AgnesError
 from telemetry.ask.answers import Answer
 from telemetry.mirror.sandbox import QueryResult, ResultColumn
+from telemetry.taxonomy import Source
 
 NUMBERS = frozenset(
     {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL"}
@@ -117,7 +118,7 @@ def _days(columns: tuple[ResultColumn, ...], rows: list[list[Any]], number: int)
         return None
     by_name = number > 1 and columns[1].type == "VARCHAR"
     label = f"{columns[number].name} by {columns[0].name}"
-    names = list(dict.fromkeys(str(row[1]) for row in rows)) if by_name else [columns[number].name]
+    names = _series(rows) if by_name else [columns[number].name]
     days = sorted({row[0] for row in rows})
     if len(names) > MOST_SERIES or len(days) > MOST_DAYS or len(days) < 2:
         return None
@@ -135,6 +136,12 @@ def _days(columns: tuple[ResultColumn, ...], rows: list[list[Any]], number: int)
             for day in days
         ],
     )
+
+
+def _series(rows: list[list[Any]]) -> list[str]:
+    """The names in their order; sources all four in theirs, as they have colours of their own."""
+    names = list(dict.fromkeys(str(row[1]) for row in rows))
+    return [source.value for source in Source] if set(names) <= set(Source) else names
 
 
 def _is_count(value: Any) -> bool:

@@ -71,6 +71,7 @@ class TooManyQueries(AgnesError):
         super().__init__(
             f"{most} questions are being answered right now.", fix="Ask again in some seconds."
         )
+        self.retry_after = 5
 
 
 class SandboxBroken(AgnesError):

@@ -1,29 +1,25 @@
 """The page where an admin asks: one address, whole pages, no script needed."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import audit
+from accounts.admin_pages import admin_page
 from accounts.errors import AgnesError
 from accounts.models import User
-from accounts.permissions import is_admin
 from telemetry.ask import history
 from telemetry.ask.answers import Answer
 from telemetry.ask.conversation import LONGEST_QUESTION
 from telemetry.ask.guard import Checked
-from telemetry.ask.provider import Provider
+from telemetry.ask.provider import Provider, warm_up
 from telemetry.ask.results import BarChart, DayChart, cell_text, chart_of, csv_response, is_number
 from telemetry.ask.run import (
     Asker,
@@ -39,7 +35,6 @@ from telemetry.models import SavedQuestion
 
 SHOWN_HISTORY = 20
 SHOWN_EXAMPLES = 6
-View = Callable[..., HttpResponse]
 
 
 @dataclass(frozen=True)
@@ -60,17 +55,6 @@ class Row:
     bar: float | None
 
 
-def admin_page(view: View) -> View:
-    """For admins: others are sent to sign in, or get 403."""
-
-    def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not is_admin(request.user):
-            raise PermissionDenied
-        return view(request, *args, **kwargs)
-
-    return never_cache(login_required(checked))
-
-
 @admin_page
 @require_http_methods(["GET", "HEAD", "POST"])
 def ask_page(request: HttpRequest) -> HttpResponse:
@@ -79,6 +63,7 @@ def ask_page(request: HttpRequest) -> HttpResponse:
     POST answers: `verified=<id>`, `saved=<id>`, or `do` = ask, preview or sql.
     """
     if request.method != "POST":
+        warm_up()
         return _page(request, **_prefilled(request))
     form = {"question": request.POST.get("question", ""), "sql": request.POST.get("sql", "")}
     try:

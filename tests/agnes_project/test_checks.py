@@ -15,6 +15,7 @@ def test_the_default_settings_raise_no_complaint() -> None:
         checks.check_debug,
         checks.check_sqlite_version,
         checks.check_https,
+        checks.check_model_address,
     ):
         assert check() == []
 
@@ -73,6 +74,14 @@ def test_a_public_host_without_https_is_a_warning(settings: Settings) -> None:
     settings.ALLOWED_HOSTS = ["agnes.example.org"]
     (message,) = checks.check_https()
     assert message.id == "agnes.W001"
+
+
+def test_a_model_that_is_asked_in_the_clear_is_a_warning(settings: Settings) -> None:
+    settings.AGNES_ANTHROPIC_BASE_URL = "http://gateway.example.org"
+    (message,) = checks.check_model_address()
+    assert message.id == "agnes.W003"
+    settings.AGNES_ANTHROPIC_BASE_URL = "http://127.0.0.1:8080"
+    assert checks.check_model_address() == []
 
 
 def test_an_old_sqlite_is_an_error(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

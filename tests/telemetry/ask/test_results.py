@@ -52,12 +52,19 @@ def test_a_day_and_a_number_make_columns_in_order_of_time() -> None:
 
 
 def test_a_day_a_name_and_a_number_make_a_series_for_each_name() -> None:
-    columns = {"day": "DATE", "source": "VARCHAR", "n": "BIGINT"}
-    rows = (["2026-05-01", "flea", 1], ["2026-05-02", "curated", 2], ["2026-05-02", "flea", 3])
+    columns = {"day": "DATE", "tool": "VARCHAR", "n": "BIGINT"}
+    rows = (["2026-05-01", "Read", 1], ["2026-05-02", "Bash", 2], ["2026-05-02", "Read", 3])
     chart = chart_of(result(columns, *rows))
     assert isinstance(chart, DayChart)
-    assert chart.names == ("flea", "curated")
+    assert chart.names == ("Read", "Bash")
     assert chart.rows == [(date(2026, 5, 1), (1, 0)), (date(2026, 5, 2), (3, 2))]
+
+
+def test_sources_keep_the_order_that_gives_them_their_colours() -> None:
+    columns = {"day": "DATE", "source": "VARCHAR", "n": "BIGINT"}
+    chart = chart_of(result(columns, ["2026-05-01", "flea", 1], ["2026-05-02", "curated", 2]))
+    assert isinstance(chart, DayChart)
+    assert chart.names == ("curated", "flea", "builtin", "unattributed")
 
 
 def test_names_and_numbers_make_bars_by_the_first_number() -> None:
