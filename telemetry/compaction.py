@@ -89,7 +89,7 @@ def _write_again(revision: TranscriptRevision, runs: list[tuple[int, int, str]])
     """
     hasher = hashlib.sha256()
     with Frame(str(transcript_blobs.temp_folder())) as frame:
-        for chunk in transcript_blobs.read_runs(runs):
+        for chunk in transcript_blobs.read_runs(runs, revision.size):
             hasher.update(chunk)
             frame.write(chunk)
         if hasher.hexdigest() != revision.sha256:

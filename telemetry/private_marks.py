@@ -81,4 +81,4 @@ def stored_digest(told: str) -> str:
 
 def _added(prepared: Prepared, blob: str) -> Iterator[bytes]:
     size = prepared.size - prepared.frame_start
-    return transcript_blobs.read_runs([(0, size, blob)])
+    return transcript_blobs.read_runs([(0, size, blob)], size)

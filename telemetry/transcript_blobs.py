@@ -119,14 +119,13 @@ def _read_segments(segments: list[tuple[int, int, str]], at: int, stop: int) -> 
         raise BytesMissing(f"the segments end at byte {at} of {stop}")
 
 
-def read_runs(segments: list[tuple[int, int, str]]) -> Iterator[bytes]:
-    """The bytes of a whole revision, given its (offset, size, blob) runs in order.
+def read_runs(segments: list[tuple[int, int, str]], size: int) -> Iterator[bytes]:
+    """The bytes of a whole revision of this size, given its (offset, size, blob) runs in order.
 
     Raises FileNotFoundError when a run is gone, as after compaction: ask for the runs anew; and
-    BytesMissing when they leave a gap or a blob is shorter than its run.
+    BytesMissing when they leave a gap, end early, or a blob is shorter than its run.
     """
-    stop = segments[-1][0] + segments[-1][1] if segments else 0
-    return _read_segments(segments, 0, stop)
+    return _read_segments(segments, 0, size)
 
 
 def _skip(reader: zstandard.ZstdDecompressionReader, count: int) -> None:

@@ -37,14 +37,16 @@ class ClaimLost(AgnesError):
 
 
 class JobFile(msgspec.Struct, frozen=True):
-    """A transcript file and its bytes: for each revision the (offset, size, blob) runs."""
+    """A transcript file and its bytes: each revision's size and its (offset, size, blob) runs."""
 
     name: str
-    revisions: list[list[tuple[int, int, str]]]
+    revisions: list[tuple[int, list[tuple[int, int, str]]]]
 
     def source(self) -> SourceFile:
         """The file as `telemetry.extracts.extract` takes it."""
-        return SourceFile(self.name, [partial(_read_runs, runs) for runs in self.revisions])
+        return SourceFile(
+            self.name, [partial(_read_runs, runs, size) for size, runs in self.revisions]
+        )
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -171,7 +173,12 @@ def jobs_of(session_pks: list[int]) -> dict[int, Job]:
                 JobFile(
                     file.name,
                     [
-                        sorted((run.offset, run.size, run.blob) for run in revision.segments.all())
+                        (
+                            revision.size,
+                            sorted(
+                                (run.offset, run.size, run.blob) for run in revision.segments.all()
+                            ),
+                        )
                         for revision in file.revisions.all()
                     ],
                 )
@@ -190,5 +197,5 @@ def read_job(processor_name: str, job: Job) -> Any:
     return by_name(processor_name).read(job)
 
 
-def _read_runs(runs: list[tuple[int, int, str]]) -> Iterator[bytes]:
-    return transcript_blobs.read_runs(runs)
+def _read_runs(runs: list[tuple[int, int, str]], size: int) -> Iterator[bytes]:
+    return transcript_blobs.read_runs(runs, size)

@@ -149,10 +149,13 @@ def test_a_gap_in_the_segments_is_told_and_never_skipped(ada: User) -> None:
         accept(user=ada, name=NAME, content=transcript(SID, range(count)), now=NOW)
     revision = TranscriptRevision.objects.get()
     runs = list(revision.segments.order_by("offset").values_list("offset", "size", "blob"))
-    assert b"".join(transcript_blobs.read_runs(runs)) == transcript(SID, range(6))
+    size = revision.size
+    assert b"".join(transcript_blobs.read_runs(runs, size)) == transcript(SID, range(6))
 
     with pytest.raises(transcript_blobs.BytesMissing, match="no segment holds"):
-        b"".join(transcript_blobs.read_runs([runs[0], runs[2]]))
+        b"".join(transcript_blobs.read_runs([runs[0], runs[2]], size))
+    with pytest.raises(transcript_blobs.BytesMissing, match="the segments end"):
+        b"".join(transcript_blobs.read_runs(runs[:2], size))
     revision.segments.filter(number=1).delete()
     with pytest.raises(transcript_blobs.BytesMissing):
         b"".join(transcript_blobs.read_revision(revision))
@@ -163,7 +166,7 @@ def test_a_blob_shorter_than_its_segment_is_told(ada: User) -> None:
     offset, size, blob = TranscriptSegment.objects.values_list("offset", "size", "blob").get()
 
     with pytest.raises(transcript_blobs.BytesMissing, match="ends at byte"):
-        b"".join(transcript_blobs.read_runs([(offset, size + 1, blob)]))
+        b"".join(transcript_blobs.read_runs([(offset, size + 1, blob)], size + 1))
 
 
 def test_a_large_file_never_is_in_memory_as_a_whole(ada: User, tmp_path: Path) -> None:
