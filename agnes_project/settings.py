@@ -192,6 +192,13 @@ S3_TRANSCRIPTS: dict[str, Any] = {
         "file_overwrite": True,
     },
 }
+if AGNES_TRANSCRIPT_STORAGE == "s3":
+    from botocore.config import Config  # slow to import
+
+    # A storage that does not answer ends in an error, not in a request that waits for ever.
+    S3_TRANSCRIPTS["OPTIONS"]["client_config"] = Config(
+        connect_timeout=10, read_timeout=60, retries={"mode": "standard", "max_attempts": 3}
+    )
 # What marketplaces hold: beside the transcripts, whose folders are all numbers.
 BUNDLES: dict[str, Any] = {
     "BACKEND": LOCAL_TRANSCRIPTS["BACKEND"],

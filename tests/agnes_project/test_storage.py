@@ -1,10 +1,14 @@
 """The `transcripts` storage of the settings, in both its forms, against real stores."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
 import pytest
+from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from moto.server import ThreadedMotoServer
@@ -59,3 +63,28 @@ def test_a_transcript_goes_to_s3_and_comes_back(s3_address: str) -> None:
         assert file.read() == b"lines"
     storage.delete(name)
     assert not storage.exists(name)
+
+
+def test_a_storage_that_does_not_answer_is_not_waited_for_without_end(tmp_path: Path) -> None:
+    script = (
+        "import django; django.setup()\n"
+        "from django.core.files.storage import storages\n"
+        "config = storages['transcripts'].connection.meta.client.meta.config\n"
+        "print(config.connect_timeout, config.read_timeout)\n"
+    )
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "agnes_project.settings",
+        "AGNES_DATA_DIR": str(tmp_path),
+        "AGNES_TRANSCRIPT_STORAGE": "s3",
+        "AGNES_S3_BUCKET": "transcripts",
+        "AGNES_S3_REGION": "eu-central-1",
+        "AGNES_S3_ACCESS_KEY_ID": "key",
+        "AGNES_S3_SECRET_ACCESS_KEY": "secret",
+    }
+
+    told = subprocess.check_output(
+        [sys.executable, "-c", script], env=environment, cwd=settings.BASE_DIR, text=True
+    )
+
+    assert told.split() == ["10", "60"]
