@@ -6,6 +6,7 @@ environment, where only the process itself and its user can read it.
 
 import base64
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import IO, Final
 
@@ -22,6 +24,9 @@ from marketplace.git_errors import GitMissing, failure, too_large, took_too_long
 
 MEMORY: Final = 2 * 1024**3
 """Bytes of address space for one git process."""
+
+OLDEST: Final = (2, 37)
+"""The first that takes http.curloptResolve; older ones would ignore it and ask for themselves."""
 
 MOST_STDERR: Final = 64 * 1024
 SETTINGS: Final[Sequence[tuple[str, str]]] = (
@@ -128,11 +133,7 @@ def started(
     stderr: int | IO[bytes] = subprocess.DEVNULL,
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """A running git, which ends with all its children at the end of the block."""
-    program = shutil.which("git")
-    if program is None:
-        raise GitMissing(
-            "The program git is not installed on this server.", fix="Install git 2.37 or newer."
-        )
+    program = _program()
     blocks = str(max(1, -(-limits.most_bytes // 512)))
     process = subprocess.Popen(  # noqa: S603  fixed program, arguments are never words of a shell
         ["/bin/sh", "-c", LIMITED, "sh", blocks, str(MEMORY // 1024), program, *arguments],
@@ -147,6 +148,25 @@ def started(
         yield process
     finally:
         _end(process)
+
+
+def _program() -> str:
+    """Where git is. Raises GitMissing where there is none that can be held to an address."""
+    program = shutil.which("git")
+    found = _version(program) if program else (0, 0)
+    if program is None or found < OLDEST:
+        there = f"git {found[0]}.{found[1]} is too old" if program else "git is not installed"
+        raise GitMissing(
+            f"On this server {there}.", fix=f"Install git {OLDEST[0]}.{OLDEST[1]} or newer."
+        )
+    return program
+
+
+@cache
+def _version(program: str) -> tuple[int, int]:
+    told = subprocess.run([program, "--version"], capture_output=True, check=False, timeout=10)  # noqa: S603
+    found = re.search(rb"version (\d+)\.(\d+)", told.stdout)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

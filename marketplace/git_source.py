@@ -22,6 +22,7 @@ from marketplace.git_errors import GitFailed, RefUnknown, too_large
 from marketplace.manifests.sources import SHA
 
 REFS_BYTES: Final = 16 * 1024**2
+FETCHED: Final = "refs/agnes/fetched^{commit}"
 NEW: Final = ".new-"
 ABANDONED_AFTER: Final = 3600
 """Seconds after which no sync can still be reading or writing a copy that nothing names."""
@@ -101,7 +102,7 @@ class Source:
         try:
             run_git("init", "--bare", "--quiet", "--template=", str(draft), limits=self.limits)
             try:
-                self._fill(draft, access, copy.commit)
+                self._fetch_commit(draft, wanted, access, copy.commit)
             except GitFailed:
                 # git does not say that the one who wrote the pack was stopped at the limit.
                 if _largest_file(draft) >= self.limits.most_bytes:
@@ -117,7 +118,25 @@ class Source:
                 fix="Check that AGNES_DATA_DIR can be written and has room.",
             )
 
-    def _fill(self, draft: Path, access: Access, commit: str) -> None:
+    def _fetch_commit(self, draft: Path, wanted: Wanted, access: Access, commit: str) -> None:
+        """By its id, and where a host gives only branches and tags by these, the branch or tag."""
+        names = [commit] if wanted.sha else [commit, *_full_names(wanted.ref)]
+        for name in names:
+            try:
+                self._fill(draft, access, name)
+            except RefUnknown:
+                if name == names[-1]:
+                    raise
+                continue
+            told = run_git("rev-parse", FETCHED, limits=self.limits, folder=draft)
+            if told.decode().strip() == commit:
+                return
+        raise RefUnknown(
+            f"The repository did not give the commit {commit}.",
+            fix="Sync again; pin a commit, not a tag object.",
+        )
+
+    def _fill(self, draft: Path, access: Access, name: str) -> None:
         run_git(
             "fetch",
             "--quiet",
@@ -127,18 +146,11 @@ class Source:
             "--no-write-fetch-head",
             "--",
             access.address.url,
-            f"+{commit}:refs/agnes/fetched",
+            f"+{name.removesuffix('^{}')}:refs/agnes/fetched",
             limits=self.limits,
             access=access,
             folder=draft,
         )
-        told = run_git(
-            "rev-parse", "--verify", "refs/agnes/fetched^{commit}", limits=self.limits, folder=draft
-        )
-        if told.decode().strip() != commit:
-            raise RefUnknown(
-                f"{commit} is no commit of the repository.", fix="Pin the commit, not a tag object."
-            )
 
 
 def source_for(slug: str, url: str, token: str, *, seconds: float) -> Source:

@@ -21,6 +21,7 @@ class GitServer:
     token: str = ""
     redirect_to: str = ""
     stalls: bool = False
+    speaks_new_protocol: bool = True
     asked: list[tuple[str, str]] = field(default_factory=list)
     released: threading.Event = field(default_factory=threading.Event)
 
@@ -63,7 +64,7 @@ class Handler(BaseHTTPRequestHandler):
             "PATH": os.environ["PATH"],
             "GIT_PROJECT_ROOT": str(git.root),
             "GIT_HTTP_EXPORT_ALL": "1",
-            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+            "GIT_PROTOCOL": self.headers.get("Git-Protocol", "") * git.speaks_new_protocol,
             "PATH_INFO": parts.path,
             "QUERY_STRING": parts.query,
             "REQUEST_METHOD": self.command,

@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -139,3 +140,39 @@ def test_what_git_says_is_told_without_secrets() -> None:
 )
 def test_what_git_says_is_understood(said: str, code: str) -> None:
     assert failure(said, []).code == code
+
+
+def test_a_host_that_gives_no_commit_by_its_id_is_asked_for_the_branch(
+    git_server: GitServer, quay: Repository
+) -> None:
+    """The old protocol, where only what was advertised may be wanted."""
+    git_server.speaks_new_protocol = False
+    url = f"{git_server.url}/quay.git"
+    quay.git("config", "uploadpack.allowAnySHA1InWant", "false")
+    source = source_for("quay", url, "", seconds=10)
+    first = quay.git("rev-parse", "main")
+    quay.commit({"README.md": "On."})
+
+    copy = source.copy_at(Wanted(url), source.commit_of(Wanted(url)))
+
+    assert copy.folder.is_dir()
+    with pytest.raises(AgnesError, match="no such branch, tag or commit"):
+        source.copy_at(Wanted(url, sha=first), first)
+
+
+def test_a_git_that_cannot_be_held_to_an_address_is_refused(
+    git_server: GitServer, quay: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = tmp_path / "bin" / "git"
+    old.parent.mkdir()
+    old.write_text("#!/bin/sh\necho git version 2.30.2\n")
+    old.chmod(0o755)
+    url = f"{git_server.url}/quay.git"
+    source = source_for("quay", url, "", seconds=10)
+
+    monkeypatch.setenv("PATH", str(old.parent))
+    with pytest.raises(AgnesError, match=r"git 2\.30 is too old\. Install git 2\.37"):
+        source.commit_of(Wanted(url))
+    old.unlink()
+    with pytest.raises(AgnesError, match="git is not installed"):
+        source.commit_of(Wanted(url))
