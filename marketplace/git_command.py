@@ -99,7 +99,6 @@ def run_git(
     Raises an error of marketplace.git_errors. The process and its children have ended.
     """
     with tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as complaints:
-        began = limits.seconds_left()
         with started(
             *arguments,
             limits=limits,
@@ -111,7 +110,7 @@ def run_git(
             try:
                 process.wait(timeout=max(limits.seconds_left(), 0.01))
             except subprocess.TimeoutExpired:
-                raise took_too_long(began) from None
+                raise took_too_long() from None
         told.seek(0)
         complaints.seek(0)
         if process.returncode:

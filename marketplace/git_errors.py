@@ -114,9 +114,9 @@ def too_large() -> TooLarge:
     )
 
 
-def took_too_long(seconds: float) -> TookTooLong:
+def took_too_long() -> TookTooLong:
     return TookTooLong(
-        f"The repository's host took longer than {seconds:.0f} seconds.",
+        "The repository's host took too long.",
         fix="Try again later, or raise AGNES_MARKETPLACE_SYNC_SECONDS.",
     )
 

@@ -108,7 +108,7 @@ def _records(stream: IO[bytes], limits: Limits) -> Iterator[bytes]:
     rest = b""
     while chunk := stream.read(1 << 16):
         if not limits.seconds_left():
-            raise took_too_long(0)
+            raise took_too_long()
         *records, rest = (rest + chunk).split(b"\0")
         yield from records
 
