@@ -80,9 +80,12 @@ class Worker:
 
     def _read(self, size: int, deadline: float) -> bytes:
         parts = bytearray()
+        # Not select(), which knows no file numbers above 1023, as a busy server has.
+        readable = select.poll()
+        readable.register(self.socket, select.POLLIN)
         while len(parts) < size:
             left = deadline - time.monotonic()
-            if left <= 0 or not select.select([self.socket], [], [], left)[0]:
+            if left <= 0 or not readable.poll(left * 1000):
                 raise TimeoutError
             try:
                 part = self.socket.recv(min(size - len(parts), 1 << 20))
@@ -115,6 +118,26 @@ def _start() -> Worker:
         raise WorkerGone(error.errno, was_ready=False) from error
 
 
+class _SpareGone(Exception):
+    """The spare worker ended before it looked at the statement."""
+
+
+def _answer(
+    worker: Worker, job: bytes, mirror: int, deadline: float, most: int, *, is_spare: bool = False
+) -> bytes:
+    try:
+        worker.send(job, mirror)
+        return worker.receive(deadline, most)
+    except (EOFError, OSError) as error:
+        if isinstance(error, TimeoutError):
+            raise
+        if is_spare and not worker.was_ready:
+            raise _SpareGone from None
+        raise WorkerGone(worker.close(), was_ready=worker.was_ready) from None
+    finally:
+        worker.close()
+
+
 class WorkerPool:
     """The spare workers of this process; safe between threads and over forks."""
 
@@ -128,13 +151,14 @@ class WorkerPool:
 
         Raises TimeoutError after `deadline` (of time.monotonic), WorkerGone when there is none.
         """
-        worker = self._hand_over(job, mirror)
         try:
-            return worker.receive(deadline, most)
-        except EOFError:
-            raise WorkerGone(worker.close(), was_ready=worker.was_ready) from None
+            spare = self._take()
+            if spare is not None:
+                # It may have ended while it waited, or be ending.
+                with suppress(_SpareGone):
+                    return _answer(spare, job, mirror, deadline, most, is_spare=True)
+            return _answer(_start(), job, mirror, deadline, most)
         finally:
-            worker.close()
             # The answer is there; that there will be no spare shows at the next question.
             with suppress(OSError):
                 self.prepare()
@@ -145,20 +169,9 @@ class WorkerPool:
             if not self._closed and len(self._spare) < SPARE:
                 self._spare.append(Worker())
 
-    def _hand_over(self, job: bytes, mirror: int) -> Worker:
-        while True:
-            with self._lock:
-                spare = self._spare.pop() if self._spare else None
-            worker = spare or _start()
-            try:
-                worker.send(job, mirror)
-            except OSError:
-                status = worker.close()
-                if spare is None:
-                    raise WorkerGone(status, was_ready=False) from None
-                # It had waited too long and ended.
-                continue
-            return worker
+    def _take(self) -> Worker | None:
+        with self._lock:
+            return self._spare.pop() if self._spare else None
 
     def close(self) -> None:
         """End the spare workers; the next question starts one again."""
