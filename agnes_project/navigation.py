@@ -54,6 +54,7 @@ GROUPS = (
             Entry("Marketplace", "marketplace", "store"),
             Entry("Publish", "publish", "upload"),
             Entry("My usage", "me", "activity"),
+            Entry("What is sent", "what_leaves", "lock"),
         ),
     ),
     Group(
@@ -118,6 +119,7 @@ GROUPS = (
                     _list("Format drift", "usageformatdrift"),
                     _list("Heartbeats", "heartbeat"),
                     _list("Erased", "tombstone"),
+                    _list("Private sessions", "privatemark"),
                     Entry("All tables", "admin:index"),
                 ),
             ),

@@ -6,6 +6,7 @@ from django.views.generic import RedirectView
 
 from agnes_project.api import api
 from agnes_project.client_files import client_file
+from agnes_project.privacy_page import what_leaves
 from telemetry.views import health
 
 urlpatterns = [
@@ -16,6 +17,7 @@ urlpatterns = [
     path("readyz", health.readyz, name="readyz"),
     path("healthz/worker", health.worker_healthz, name="worker_healthz"),
     path("cli/<str:name>", client_file, name="client_file"),
+    path("what-leaves-your-machine/", what_leaves, name="what_leaves"),
     path("api/", api.urls),
     # Before the admin, which takes every other address below its own.
     path("", include("telemetry.urls")),

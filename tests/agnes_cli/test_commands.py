@@ -122,3 +122,13 @@ def test_the_hook_looks_where_the_commands_look(monkeypatch: pytest.MonkeyPatch)
     assert Path(hook.agnes_folder()) == folders.agnes_folder() == Path("/etc/ada/agnes")
     monkeypatch.setenv("AGNES_HOME", "~/there")
     assert Path(hook.agnes_folder()) == folders.agnes_folder()
+
+
+def test_figures_are_shown_as_tables(agnes: Running, tmp_path: Path) -> None:
+    boss = Laptop(tmp_path / "boss", agnes.url, agnes.tokens["boss"])
+    wait_until(lambda: boss.run("admin", "usage", "summary")[0] == 0, 60)
+    told = boss.ask("admin", "usage", "summary", "--days", "7")
+    code, out, _ = boss.run("admin", "usage", "summary", "--days", "7")
+    assert code == 0
+    assert all(name in out for name, value in told.items() if isinstance(value, (int, str)))
+    assert boss.run("admin", "usage", "summary", "--days", "many")[0] == 2

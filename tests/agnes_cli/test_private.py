@@ -6,6 +6,9 @@ import re
 import zlib
 from pathlib import Path
 
+import pytest
+
+from agnes_cli.private_list import PrivateList
 from tests.agnes_cli.conftest import Running
 from tests.agnes_cli.laptop import Laptop, arrived, asked, revisions
 from tests.agnes_cli.network import Network
@@ -190,3 +193,46 @@ def test_secrets_are_masked_before_they_leave_and_only_told_by_rule(
     for path in laptop.agnes.rglob("*"):
         assert not path.is_file() or SECRET.encode() not in path.read_bytes()
     assert SECRET not in json.dumps(laptop.ask("status"))
+
+
+def test_what_arrived_before_a_mark_that_did_not_know_of_it_is_removed(
+    laptop: Laptop, agnes: Running, tmp_path: Path
+) -> None:
+    """As when a push was under way: here the other laptop's."""
+    own = session_of("x own")
+    token = json.loads((laptop.agnes / "credentials.json").read_text())["token"]
+    other = Laptop(tmp_path / "other", agnes.url, token)
+    other.write(own)
+    other.push()
+    assert arrived(laptop) == [own]
+    laptop.write(own)
+    assert laptop.ask("mark-private", own)["purged"] == [own]
+    assert arrived(laptop) == []
+
+
+@pytest.mark.parametrize(
+    ("project", "folder", "inside"),
+    [
+        ("C:\\Users\\Ada\\till", "c:/users/ada/TILL/src", True),
+        ("C:\\Users\\Ada\\till", "C:\\Users\\Ada\\tilly", False),
+        ("/home/ada/till/", "/home/ada/till", True),
+        ("/home/ada/till", "/home/ada/Till", False),
+        ("/", "/home/ada", True),
+    ],
+)
+def test_a_folder_lies_in_a_project_however_it_is_spelled(
+    tmp_path: Path, project: str, folder: str, inside: bool
+) -> None:
+    private = PrivateList(tmp_path / "private.json")
+    with private.changing():
+        private.projects.append(project)
+    assert bool(private.covers_folder(folder)) is inside
+
+
+def test_marks_of_many_windows_at_once_are_all_kept(laptop: Laptop) -> None:
+    ids = sorted(session_of(f"window {number}") for number in range(8))
+    windows = [laptop.start("mark-private", one, "--json") for one in ids]
+    for window in windows:
+        window.communicate(timeout=120)
+    assert [window.returncode for window in windows] == [0] * 8
+    assert laptop.ask("mark-private", "--list")["sessions"] == ids
