@@ -5,14 +5,11 @@ Opens nothing. What goes wrong here goes wrong again in the process that needs i
 
 import contextlib
 import gc
-import os
 from importlib import import_module
 
-if os.environ.get("DJANGO_SETTINGS_MODULE"):
-    with contextlib.suppress(Exception):
-        import django
+with contextlib.suppress(Exception):
+    import django
 
-        django.setup()
-        import_module("telemetry.processors")
-
-        gc.freeze()
+    django.setup()
+    import_module("telemetry.processors")
+    gc.freeze()
