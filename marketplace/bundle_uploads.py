@@ -171,14 +171,15 @@ def _path_of(entry: zipfile.ZipInfo) -> str:
 
 
 def _check_path(path: str) -> None:
-    problem = _path_problem(path)
+    problem = path_problem(path)
     if problem:
         rule, text = problem
         fix = "Give it a plain relative path and pack again."
         raise BadBundle(rule, f"The file {shown(path)} {text}.", fix=fix, file=shown(path))
 
 
-def _path_problem(path: str) -> tuple[str, str] | None:
+def path_problem(path: str) -> tuple[str, str] | None:
+    """The rule that a path breaks and how, as the end of a sentence; None for a plain one."""
     parts = path.split("/")
     if UNSEEN.search(path) or any("\ud800" <= sign <= "\udfff" for sign in path):
         return "control-characters", "has control or invisible characters in its name"

@@ -6,7 +6,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from marketplace.models import Item, Marketplace, Plugin
+from django.db.models import QuerySet
+
+from marketplace.models import FleaItem, Item, Marketplace, Plugin
 from marketplace.names import distinct_name
 from marketplace.snapshot import PluginSnapshot, Snapshot, source_place
 from telemetry.attribution import rename_plugin
@@ -74,9 +76,7 @@ def _rename(
         row.former_names = [*row.former_names, old]
         row.name, row.ref_id, row.changed_at = new, new_ref, now
         others = Plugin.objects.live().exclude(pk=row.pk)
-        row.served_name = _free_name(
-            marketplace.slug, new, set(others.values_list("served_name", flat=True))
-        )
+        row.served_name = _free_name(marketplace.slug, new, _taken(others))
         row.save(update_fields=["former_names", "name", "ref_id", "changed_at", "served_name"])
         rows[new] = row
         changes.plugins_renamed += 1
@@ -90,7 +90,7 @@ def _store_plugins(
     now: datetime,
 ) -> None:
     """Leaves `rows` with a row for each plugin of the snapshot."""
-    taken = set(Plugin.objects.live().values_list("served_name", flat=True))
+    taken = _taken(Plugin.objects.live())
     new: list[Plugin] = []
     commits: dict[int, str] = {}
     for plugin in snapshot.plugins:
@@ -130,6 +130,12 @@ def _move(commits: dict[int, str]) -> None:
             Plugin.objects.filter(pk__in=batch).update(commit_sha=commit)
 
 
+def _taken(plugins: QuerySet[Plugin]) -> set[str]:
+    """The served names of these, and those of the flea market, which are given for good."""
+    flea = FleaItem.objects.values_list("public_name", flat=True)
+    return {*plugins.values_list("served_name", flat=True), *flea}
+
+
 def _free_name(slug: str, name: str, taken: set[str], before: str = "") -> str:
     """The name a plugin is served under; a plugin keeps it as long as it is offered."""
     number = 1
@@ -159,6 +165,7 @@ def _values(plugin: PluginSnapshot) -> dict[str, Any]:
     if contents is not None:
         values |= {
             "commit_sha": plugin.commit,
+            "digest": plugin.digest,
             "version": contents.version or entry.version,
             "description": entry.description or contents.description,
             "author": contents.author,

@@ -18,8 +18,16 @@ class FileTree(Mapping[str, bytes]):
     so a thousand of them cost no more than one; bytes are read when they are asked for.
     """
 
-    def __init__(self, reader: FileReader, paths: list[str], base: str = "") -> None:
-        """`paths` are those of the whole, sorted; `base` is empty or ends with a slash."""
+    def __init__(
+        self,
+        reader: FileReader,
+        paths: list[str],
+        base: str = "",
+        programs: frozenset[str] = frozenset(),
+    ) -> None:
+        """`paths` are those of the whole, sorted; `base` is empty or ends with a slash. `programs`
+        are those of the whole that may be run."""
+        self._programs = programs
         self._reader = reader
         self._paths = paths
         self.base = base
@@ -35,8 +43,15 @@ class FileTree(Mapping[str, bytes]):
         """The tree in a folder; empty when there is no such folder. The empty one is this tree."""
         folder = folder.strip("/")
         return type(self)(
-            self._reader, self._paths, f"{self.base}{folder}/" if folder else self.base
+            self._reader,
+            self._paths,
+            f"{self.base}{folder}/" if folder else self.base,
+            self._programs,
         )
+
+    def is_program(self, path: str) -> bool:
+        """Whether the file may be run."""
+        return self.base + path in self._programs
 
     def whole_path(self, path: str) -> str:
         """The path in the repository or bundle, as findings name it."""

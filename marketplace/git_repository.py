@@ -29,6 +29,7 @@ class Blob:
 
     sha: str
     size: int
+    is_program: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,9 @@ def opened(
         assert process.stdin is not None  # noqa: S101  asked for above
         assert process.stdout is not None  # noqa: S101
         blobs = Blobs(listing.blobs, process.stdin, process.stdout)
-        yield FileTree(blobs, sorted(listing.blobs)), listing.findings
+        programs = (path for path, blob in listing.blobs.items() if blob.is_program)
+        files = FileTree(blobs, sorted(listing.blobs), programs=frozenset(programs))
+        yield files, listing.findings
 
 
 def list_files(
@@ -126,7 +129,7 @@ def _take(line: bytes, blobs: dict[str, Blob], findings: list[Finding]) -> None:
         return
     problem = _problem(mode, path, raw, int(size) if size.isdigit() else 0)
     if problem is None:
-        blobs[path] = Blob(sha.decode(), int(size))
+        blobs[path] = Blob(sha.decode(), int(size), mode == b"100755")
     elif len(findings) < MOST_REPORTED:
         findings.append(problem)
 

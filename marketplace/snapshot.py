@@ -1,6 +1,7 @@
 """What a marketplace offers at this moment, read from its repository and those of its plugins.
 
-No database: everything is fetched and understood before anything is stored.
+No database: everything is fetched and understood before any row is written. The files of plugins
+are stored by their content; those that no row comes to name are swept.
 """
 
 import hashlib
@@ -14,8 +15,11 @@ from typing import ClassVar, Final
 from django.conf import settings
 
 from accounts.errors import AgnesError
+from marketplace.bundle_store import store_bundle
+from marketplace.bundle_uploads import path_problem
+from marketplace.bundles import Bundle
 from marketplace.file_tree import FileTree
-from marketplace.findings import Finding, blocking, is_blocked
+from marketplace.findings import Finding, blocking, is_blocked, warning
 from marketplace.git_repository import opened
 from marketplace.git_source import Copy, Source, Wanted
 from marketplace.manifests import (
@@ -32,11 +36,13 @@ from marketplace.manifests.catalogue import PATH
 from marketplace.manifests.texts import shown
 from marketplace.names import FLEA_PLUGIN, SERVED_MARKETPLACE
 
-READER_VERSION: Final = 1
+READER_VERSION: Final = 2
 """Raised whenever the same files would be read otherwise; then each marketplace is read anew."""
 
 FETCHES_AT_ONCE: Final = 6
 MOST_FINDINGS: Final = 1_000
+LARGEST_SERVED: Final = 48 * 1024**2
+"""Bytes of a plugin; more would take too much memory at once."""
 
 
 class CatalogueUnusable(AgnesError):
@@ -49,12 +55,13 @@ class CatalogueUnusable(AgnesError):
 @dataclass(frozen=True)
 class PluginSnapshot:
     """A plugin of the catalogue. `contents` are None when its files could not be had; `problem`
-    says why, as a sentence."""
+    says why, as a sentence. `digest` names its stored files, empty when it cannot be served."""
 
     entry: PluginEntry
     contents: PluginContents | None
     commit: str = ""
     problem: str = ""
+    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -233,7 +240,27 @@ def _read(
         return _unread(entry, "plugin-folder-missing", text, found)
     contents, own = read_plugin(files, entry.name, components=entry.components, strict=entry.strict)
     found += own
-    return PluginSnapshot(entry, _without_others(contents, names), commit)
+    digest = _kept(entry, files, found)
+    return PluginSnapshot(entry, _without_others(contents, names), commit, digest=digest)
+
+
+def _kept(entry: PluginEntry, files: FileTree, found: list[Finding]) -> str:
+    """The digest under which the files are stored; empty when they are too large to be served."""
+    contents: dict[str, bytes] = {}
+    size = 0
+    for path in files:
+        if path_problem(path):
+            continue
+        contents[path] = files[path]
+        size += len(contents[path])
+        if size > LARGEST_SERVED:
+            text = f"The plugin {shown(entry.name)} has more than {LARGEST_SERVED // 1024**2} MiB."
+            found.append(
+                warning("plugin-not-served", PATH, f"{text} It is not served.", entry.line)
+            )
+            return ""
+    programs = frozenset(path for path in contents if files.is_program(path))
+    return store_bundle(Bundle.of(contents, programs))
 
 
 def _without_others(contents: PluginContents, names: set[str]) -> PluginContents:

@@ -126,6 +126,9 @@ class Plugin(models.Model):
         blank=True, help_text="Why its files could not be read; its items are those of before."
     )
     hooks = models.JSONField(default=list, blank=True)
+    digest = models.CharField(
+        max_length=64, blank=True, db_index=True, help_text="Of its files as stored for serving."
+    )
     created_at = models.DateTimeField()
     changed_at = models.DateTimeField()
     removed_at = models.DateTimeField(null=True, blank=True, db_index=True)
