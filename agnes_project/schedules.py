@@ -45,6 +45,11 @@ JOBS = (
         "telemetry.tasks.refresh_rollups_and_mirror",
         "SCHEDULER_USAGE_ROLLUP_INTERVAL",
     ),
+    Job(
+        "marketplace_serve",
+        "marketplace.tasks.keep_served",
+        "SCHEDULER_MARKETPLACE_SERVE_INTERVAL",
+    ),
     Job("marketplace_sync", "marketplace.tasks.sync_all", "SCHEDULER_MARKETPLACE_SYNC_INTERVAL"),
     Job("attribution", "telemetry.tasks.reattribute", "SCHEDULER_ATTRIBUTION_INTERVAL"),
     Job("usage_prune", "telemetry.tasks.prune", "SCHEDULER_USAGE_PRUNE_INTERVAL"),

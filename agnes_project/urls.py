@@ -22,5 +22,6 @@ urlpatterns = [
     # Before the admin, which takes every other address below its own.
     path("", include("telemetry.urls")),
     path("", include("marketplace.urls")),
+    path("", include("marketplace.serving.urls")),
     path("admin/", admin.site.urls),
 ]

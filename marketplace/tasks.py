@@ -7,9 +7,30 @@ from django.utils import timezone
 from accounts import audit
 from accounts.errors import AgnesError
 from accounts.models import User
+from marketplace.bundle_store import sweep_bundles
 from marketplace.models import Marketplace
+from marketplace.served_changes import note_begun
+from marketplace.serving.offer import named_bundles
+from marketplace.serving.repository import build_current
 from marketplace.sync import sync_marketplace
 from marketplace.task_queue import enqueue_sync
+from telemetry.leases import LeaseTaken
+
+
+def build_served() -> dict[str, Any]:
+    """What Agnes serves, where it is another now."""
+    note_begun()
+    try:
+        built = build_current(now=timezone.now())
+    except LeaseTaken:
+        return {"busy": True}
+    return {"commit": built.commit, "plugins": built.plugins, "new": built.is_new}
+
+
+def keep_served() -> dict[str, Any]:
+    """What a build missed, and stored files that nothing names any more."""
+    swept = sweep_bundles(named_bundles, now=timezone.now())
+    return {**build_served(), "swept": swept}
 
 
 def sync_all() -> dict[str, Any]:

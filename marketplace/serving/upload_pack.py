@@ -1,0 +1,146 @@
+"""`git upload-pack` for those who clone and fetch: the only git program that is reachable."""
+
+import re
+import subprocess
+import tempfile
+import threading
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, ClassVar, Final
+
+from accounts.errors import AgnesError
+
+MOST_AT_ONCE: Final = 4
+"""Of one server process; each takes a core while it packs."""
+
+PATIENCE: Final = 15.0
+SECONDS: Final = 300.0
+"""After which a fetch that goes on is broken off."""
+
+LARGEST_BODY: Final = 4 * 1024**2
+"""What a client says it wants and has; a real one has some kilobytes."""
+
+CHUNK: Final = 64 * 1024
+PROTOCOL: Final = re.compile(r"version=[0-2]")
+WANT: Final = re.compile(rb"want ([0-9a-f]{40})\b")
+_turns = threading.BoundedSemaphore(MOST_AT_ONCE)
+
+
+class TooManyFetches(AgnesError):
+    code: ClassVar[str] = "too_many_fetches"
+    status: ClassVar[int] = 503
+
+    def __init__(self) -> None:
+        super().__init__("Too many fetch at once.", fix="Try again in a minute.")
+
+
+class FetchRefused(AgnesError):
+    code: ClassVar[str] = "fetch_refused"
+    status: ClassVar[int] = 400
+
+
+class GitMissing(AgnesError):
+    code: ClassVar[str] = "git_missing"
+    status: ClassVar[int] = 503
+
+    def __init__(self) -> None:
+        super().__init__("There is no git on the server.", fix="Install git where Agnes runs.")
+
+
+def read_body(read: Callable[[int], bytes], *, encoding: str) -> IO[bytes]:
+    """The body, unpacked, as a file that is gone when it is closed. Raises FetchRefused."""
+    # Without a buffer, as git reads on from where the file itself is.
+    body: IO[bytes] = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  the caller closes it
+    unpack = zlib.decompressobj(31) if encoding in {"gzip", "x-gzip"} else None
+    size = 0
+    try:
+        while chunk := read(CHUNK):
+            part = unpack.decompress(chunk, LARGEST_BODY + 1 - size) if unpack else chunk
+            size += len(part)
+            if size > LARGEST_BODY:
+                raise FetchRefused("The request is too large.", fix="Clone again.")
+            body.write(part)
+    except zlib.error as error:
+        body.close()
+        raise FetchRefused("The request's gzip is broken.", fix="Try again.") from error
+    except BaseException:
+        body.close()
+        raise
+    body.seek(0)
+    return body
+
+
+def first_want(body: IO[bytes]) -> str:
+    """The first object that the client asks for; empty when it asks for none."""
+    found = WANT.search(body.read(CHUNK))
+    body.seek(0)
+    return found[1].decode() if found else ""
+
+
+class UploadPack:
+    """The output of one run, in chunks. Whatever happens, `close` ends it and frees its turn."""
+
+    def __init__(self, folder: Path, *, body: IO[bytes] | None, protocol: str) -> None:
+        """Without a body it tells what there is. Raises TooManyFetches, GitMissing."""
+        if not _turns.acquire(timeout=PATIENCE):
+            raise TooManyFetches
+        self._is_open = True
+        self._body = body
+        arguments = ["--stateless-rpc"] if body else ["--stateless-rpc", "--advertise-refs"]
+        try:
+            self._process = subprocess.Popen(  # noqa: S603
+                ["git", "-c", f"safe.directory={folder}", "upload-pack", *arguments, str(folder)],  # noqa: S607
+                stdin=body or subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=_environment(protocol),
+            )
+        except FileNotFoundError as error:
+            self._free()
+            raise GitMissing from error
+        self._end = threading.Timer(SECONDS, self._process.kill)
+        self._end.daemon = True
+        self._end.start()
+
+    def __iter__(self) -> "UploadPack":
+        return self
+
+    def __next__(self) -> bytes:
+        assert self._process.stdout is not None  # noqa: S101  asked for above
+        # Whatever is there, so that the client sees progress.
+        chunk = self._process.stdout.read1(CHUNK) if self._is_open else b""  # type: ignore[attr-defined]
+        if not chunk:
+            self.close()
+            raise StopIteration
+        return bytes(chunk)
+
+    def close(self) -> None:
+        if not self._is_open:
+            return
+        self._end.cancel()
+        self._process.kill()
+        if self._process.stdout:
+            self._process.stdout.close()
+        self._process.wait()
+        self._free()
+
+    def _free(self) -> None:
+        self._is_open = False
+        if self._body is not None:
+            self._body.close()
+        _turns.release()
+
+
+def _environment(protocol: str) -> dict[str, str]:
+    """Nothing of the server's own: neither its settings nor its secrets."""
+    environment = {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_NO_REPLACE_OBJECTS": "1",
+    }
+    if PROTOCOL.fullmatch(protocol):
+        environment["GIT_PROTOCOL"] = protocol
+    return environment
