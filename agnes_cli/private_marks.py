@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from agnes_cli.errors import ClientError, UsageError
+from agnes_cli.errors import ClientError, Refused, UsageError
 from agnes_cli.private_list import (
     PrivateList,
     PrivateSession,
@@ -21,6 +22,7 @@ from agnes_cli.transcript_files import Transcript, find_transcripts, folder_of
 
 PATH = "/api/me/private-sessions"
 LATELY = 15 * 60.0
+SESSION_ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
 
 class Told(NamedTuple):
@@ -39,7 +41,7 @@ def tell_server(server: Server, private: PrivateList) -> list[Told]:
     answers = []
     for session_id, one in list(private.sessions.items()):
         if one.undone:
-            server.ask("DELETE", f"{PATH}/{session_id}")
+            _take_back(server, session_id)
         elif not one.told or one.purge:
             answers.append(_tell(server, session_id, one))
         else:
@@ -62,6 +64,10 @@ def mark_session(
     unsent: bool = False,
 ) -> list[str]:
     """In this machine's list, with its copies; returns all. tell_server tells the server."""
+    if not SESSION_ID.fullmatch(session_id):
+        raise UsageError(
+            f"{session_id!r} is no session id.", fix="It is the name of the transcript: a UUID."
+        )
     lines = own_first_lines(session_id, transcripts)
     with private.changing():
         private.mark(session_id, lines, purge=purge, unsent=unsent)
@@ -179,6 +185,15 @@ def current_session(projects: Path, folder: str, now: float | None = None) -> st
 
 def problem_of(error: ClientError) -> dict[str, Any]:
     return {"code": error.code, "message": error.message, "fix": error.fix}
+
+
+def _take_back(server: Server, session_id: str) -> None:
+    try:
+        server.ask("DELETE", f"{PATH}/{session_id}")
+    except Refused as error:
+        if error.code != "not_private":
+            raise
+        # It was marked and taken back before the server was told.
 
 
 def _tell(server: Server, session_id: str, one: PrivateSession) -> Told:

@@ -231,6 +231,8 @@ class Push:
         if isinstance(error, NotSignedIn) or error.code == "unreachable":
             self._stop(error)
         attempts = entry.attempts + 1
+        # What stopped the whole push is no fault of this file, which need not wait for long.
+        pause = 0.0 if self.report.stopped else pause_after(attempts)
         self.ledger.put(
             transcript.name,
             entry._replace(
@@ -239,7 +241,7 @@ class Push:
                 code=error.code,
                 message=error.message,
                 attempts=attempts,
-                next_at=time.time() + pause_after(attempts),
+                next_at=time.time() + pause,
             ),
         )
         with self._lock:

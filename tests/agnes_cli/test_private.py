@@ -236,3 +236,24 @@ def test_marks_of_many_windows_at_once_are_all_kept(laptop: Laptop) -> None:
         window.communicate(timeout=120)
     assert [window.returncode for window in windows] == [0] * 8
     assert laptop.ask("mark-private", "--list")["sessions"] == ids
+
+
+def test_a_mark_taken_back_before_the_server_knew_of_it_stops_no_push(
+    agnes: Running, line: Network, tmp_path: Path
+) -> None:
+    laptop = Laptop(tmp_path / "home", line.url, agnes.token())
+    own = session_of("y own")
+    laptop.write(own)
+    line.plan = ["up:0"] * 8
+    assert laptop.ask("mark-private", own)["told"] is False
+    assert laptop.ask("mark-private", own, "--undo")["told"] is False
+    line.plan = []
+    assert laptop.push()["sent"] == 1
+    assert laptop.ask("mark-private", "--list")["sessions"] == []
+
+
+@pytest.mark.parametrize("name", ["../x", "a b", "", "x" * 201])
+def test_what_is_no_session_id_is_not_marked(laptop: Laptop, name: str) -> None:
+    code, _, err = laptop.run("mark-private", name)
+    assert (code, "Traceback" in err) == (2, False)
+    assert laptop.ask("mark-private", "--list")["sessions"] == []
