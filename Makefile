@@ -1,11 +1,12 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help env run test test-sqlite test-postgres check format bench clean
+.PHONY: help env run test test-sqlite test-postgres check format screenshots bench clean
 
 UV_VERSION := 0.13.9
 PYTHON ?= python3
 PORT ?= 8000
+PICTURES ?= /tmp/agnes-pictures
 # One worker per core of a small machine; more only helps with more memory.
 TEST_WORKERS ?= 2
 PYTEST := .venv/bin/pytest -q -n $(TEST_WORKERS)
@@ -59,6 +60,9 @@ check: env ## Format, lint, types, import contracts, migrations, templates.
 format: env ## Put the code in shape.
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
+
+screenshots: env ## Take pictures of all pages into PICTURES (/tmp/agnes-pictures).
+	.venv/bin/python -m tests.screenshots $(PICTURES)
 
 bench: env ## Run the benchmarks and write docs/performance.md.
 	.venv/bin/python -m benchmarks

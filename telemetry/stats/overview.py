@@ -1,9 +1,12 @@
 """Everything that the overview shows, the same for page, API and command."""
 
+import hashlib
 import time
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
+
+from django.core.cache import cache
 
 from telemetry import mirror
 from telemetry.stats import series, tables
@@ -15,6 +18,7 @@ from telemetry.stats.windows import Window
 
 MOST_CHOICES = 300
 MOST_DRIFT = 5
+CHOICES_SECONDS = 3600
 
 
 @dataclass(frozen=True)
@@ -93,12 +97,20 @@ def overview(window: Window, filters: Filters, *, top: int = tables.TOP) -> Over
 
 
 def choices(window: Window) -> dict[str, list[str]]:
-    """By filter, the values there are in the window, in order of name, at most MOST_CHOICES."""
-    with select(window, Filters()) as selection:
-        found = selection.rows(CHOICES, [window.first, window.first, MOST_CHOICES])
-    values: dict[str, list[str]] = {}
-    for kind, value in found:
-        values.setdefault(kind, []).append(value)
+    """By filter, the values there are in the window, in order of name, at most MOST_CHOICES.
+
+    Remembered for as long as the same data is published, since every page asks for them.
+    """
+    key = f"overview.choices.{mirror.published_path()}.{mirror.data_time()}.{window}"
+    name = hashlib.sha256(key.encode()).hexdigest()
+    values: dict[str, list[str]] | None = cache.get(name)
+    if values is None:
+        with select(window, Filters()) as selection:
+            found = selection.rows(CHOICES, [window.first, window.first, MOST_CHOICES])
+        values = {}
+        for kind, value in found:
+            values.setdefault(kind, []).append(value)
+        cache.set(name, values, CHOICES_SECONDS)
     return values
 
 

@@ -1,8 +1,9 @@
-"""The rows that a summary is about, picked once from the mirror and read many times.
+"""The rows that a summary is about: two views of one cursor, which every figure is read from.
 
-Two temporary tables of one cursor. `chosen_facts`: what people did on a day, by what it names, from
-`usage_user_daily`; with a model or a project from `usage_session_daily`, since only sessions have
-these. `chosen_sessions`: the sessions that started in the window, or in that before it.
+`chosen_facts`: what people did on a day, by what it names, from `usage_user_daily`; with a model or
+a project from `usage_session_daily`, since only sessions have these. `chosen_sessions`: those that
+started in the window, or in that before it. Views, since the mirror's own columns are read faster
+than copies of them.
 """
 
 from collections.abc import Iterator
@@ -24,23 +25,31 @@ SESSIONS = (
     "prompts, active_seconds, responses, usage_final_share, input_tokens, output_tokens, "
     "cache_creation_tokens, cache_read_tokens, cost_usd"
 )
+# A view takes no parameters; what people typed reaches it as a variable, never as text of SQL.
 EVENT_CONDITIONS = {
-    "source": "source = ?",
-    "marketplace": "source = 'curated' AND split_part(ref_id, '/', 1) = ?",
-    "plugin": "ref_id = ?",
-    "tool": "tool_name = ?",
-    "item": "name = ? AND item_kind <> 'tool'",
+    "source": "source = getvariable('source')",
+    "marketplace": (
+        "source = 'curated' AND split_part(ref_id, '/', 1) = getvariable('marketplace')"
+    ),
+    "plugin": "ref_id = getvariable('plugin')",
+    "tool": "tool_name = getvariable('tool')",
+    "item": "name = getvariable('item') AND item_kind <> 'tool'",
 }
+SESSION_CONDITIONS = {
+    "model": "primary_model = getvariable('model')",
+    "project": "project = getvariable('project')",
+}
+PERSON = "username = getvariable('person')"
 FACTS_OF_SESSIONS = """
-    (SELECT d.*, p.username FROM usage_session_daily d JOIN usage_people p USING (user_id)
-     WHERE d.session_pk IN (SELECT session_pk FROM usage_session_summary WHERE {picked}))
+    (SELECT d.*, s.username FROM usage_session_daily d
+     JOIN (SELECT session_pk, username FROM usage_session_summary WHERE {picked}) s
+     USING (session_pk))
 """
-SESSION_CONDITIONS = {"model": "primary_model = ?", "project": "project = ?"}
 
 
 @dataclass
 class Selection:
-    """A cursor on the mirror with both tables."""
+    """A cursor on the mirror with both views."""
 
     cursor: Any
     window: Window
@@ -55,58 +64,39 @@ class Selection:
 def select(window: Window, filters: Filters) -> Iterator[Selection]:
     """Raises MirrorUnavailable."""
     with mirror.reader() as cursor:
-        selection = Selection(cursor, window, filters)
-        _make(selection, "chosen_facts", *_facts(window, filters))
-        _make(selection, "chosen_sessions", *_sessions(window, filters))
-        yield selection
+        for name, value in filters.chosen.items():
+            cursor.execute(f"SET VARIABLE {name} = ?", [value])
+        cursor.execute(f"CREATE TEMP VIEW chosen_facts AS {_facts(window, filters)}")
+        cursor.execute(f"CREATE TEMP VIEW chosen_sessions AS {_sessions(window, filters)}")
+        yield Selection(cursor, window, filters)
 
 
-def _make(selection: Selection, name: str, query: str, values: list[Any]) -> None:
-    selection.cursor.execute(f"CREATE TEMP TABLE {name} AS {query}", values)
-
-
-def _facts(window: Window, filters: Filters) -> tuple[str, list[Any]]:
-    span: list[Any] = [window.before_first, window.last]
-    conditions, values = _conditions(EVENT_CONDITIONS, filters.of_events)
+def _facts(window: Window, filters: Filters) -> str:
+    table = "usage_user_daily"
+    if filters.of_sessions:
+        picked = [SESSION_CONDITIONS[name] for name in filters.of_sessions]
+        table = FACTS_OF_SESSIONS.format(picked=" AND ".join(picked))
+    conditions = [f"day BETWEEN DATE '{window.before_first}' AND DATE '{window.last}'"]
+    conditions += [EVENT_CONDITIONS[name] for name in filters.of_events]
     if filters.person:
-        conditions, values = [*conditions, "username = ?"], [*values, filters.person]
-    if not filters.of_sessions:
-        return _where(FACTS, "usage_user_daily", conditions), [*span, *values]
-    picked, of_session = _conditions(SESSION_CONDITIONS, filters.of_sessions)
-    rows = FACTS_OF_SESSIONS.format(picked=" AND ".join(picked))
-    return _where(FACTS, rows, conditions), [*of_session, *span, *values]
+        conditions.append(PERSON)
+    return f"SELECT {FACTS} FROM {table} WHERE {' AND '.join(conditions)}"  # noqa: S608
 
 
-def _where(columns: str, table: str, conditions: list[str]) -> str:
-    return (
-        f"SELECT {columns} FROM {table} "  # noqa: S608
-        f"WHERE {' AND '.join(['day BETWEEN ? AND ?', *conditions])}"
-    )
-
-
-def _sessions(window: Window, filters: Filters) -> tuple[str, list[Any]]:
-    values: list[Any] = [window.before_first, window.until]
-    conditions = ["started_at >= ?", "started_at < ?"]
+def _sessions(window: Window, filters: Filters) -> str:
+    first, until = f"TIMESTAMP '{window.before_first}'", f"TIMESTAMP '{window.until}'"
+    conditions = [f"started_at >= {first} AND started_at < {until}"]
+    conditions += [SESSION_CONDITIONS[name] for name in filters.of_sessions]
     if filters.person:
-        conditions.append("username = ?")
-        values.append(filters.person)
-    picked, of_session = _conditions(SESSION_CONDITIONS, filters.of_sessions)
-    conditions += picked
-    values += of_session
+        conditions.append(PERSON)
     if filters.of_events:
-        wanted, of_events = _conditions(EVENT_CONDITIONS, filters.of_events)
+        wanted = " AND ".join(EVENT_CONDITIONS[name] for name in filters.of_events)
         conditions.append(
             # A session has no event before it starts, so older days need no look.
             "session_pk IN (SELECT session_pk FROM usage_session_daily "  # noqa: S608
-            f"WHERE day >= ? AND {' AND '.join(wanted)})"
+            f"WHERE day >= DATE '{window.before_first}' AND {wanted})"
         )
-        values += [window.before_first, *of_events]
-    where = " AND ".join(conditions)
-    return f"SELECT {SESSIONS} FROM usage_session_summary WHERE {where}", values  # noqa: S608
-
-
-def _conditions(known: dict[str, str], chosen: dict[str, str]) -> tuple[list[str], list[Any]]:
-    return [known[name] for name in chosen], list(chosen.values())
+    return f"SELECT {SESSIONS} FROM usage_session_summary WHERE {' AND '.join(conditions)}"  # noqa: S608
 
 
 def first_and_last_day(selection: Selection) -> tuple[date, date] | None:
