@@ -112,7 +112,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "telemetry.views.banners.mirror_banner",
+                "telemetry.views.banners.trouble_banner",
                 "agnes_project.navigation.navigation",
             ],
         },

@@ -1,4 +1,7 @@
-"""Runs several programs as one: they start together, stop together and leave no orphan."""
+"""Runs several programs as one: they start together, stop together and leave no orphan.
+
+A program that was killed from outside, or that asks for it, is started again.
+"""
 
 import ctypes
 import os
@@ -9,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
 
 from accounts.errors import AgnesError
@@ -19,6 +22,14 @@ GRACE_SECONDS = 15.0
 LOOK_SECONDS = 0.2
 PR_SET_PDEATHSIG = 1
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+START_AGAIN = os.EX_TEMPFAIL
+"""The exit code by which a program asks to be started again."""
+
+RESTART_DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+"""Seconds before each restart of a program within RESTART_WINDOW; one more is given up. What
+kills one process a minute, as a session that needs too much memory, is lived with."""
+
+RESTART_WINDOW = 300.0
 
 
 class ProgramStopped(AgnesError):
@@ -36,19 +47,29 @@ class Program:
 class _Running:
     program: Program
     process: subprocess.Popen[bytes]
+    restarts: list[float] = field(default_factory=list)
+    """When it was started again, by the monotonic clock; only those within RESTART_WINDOW."""
+
+    @property
+    def may_start_again(self) -> bool:
+        code = self.process.returncode
+        return code is not None and (code < 0 or code == START_AGAIN)
 
 
 def supervise(
     programs: Sequence[Program],
     *,
     on_started: Callable[[Callable[[], bool]], None] = lambda stopping: None,
+    say: Callable[[str], None] = lambda line: None,
     grace_seconds: float = GRACE_SECONDS,
+    restart_delays: Sequence[float] = RESTART_DELAYS,
 ) -> None:
     """Runs all programs until a stop signal arrives, then stops them and returns.
 
     `on_started` is called once with a function that tells whether a stop was asked for or a
-    program has ended. Raises ProgramStopped, after stopping the rest, when a program ends by
-    itself. Each program leads a process group of its own, so that Ctrl-C reaches only the
+    program has ended; `say` with a line for each restart. Raises ProgramStopped, after stopping
+    the rest, when a program ends by itself, or was killed and started again as often as there are
+    `restart_delays`. Each program leads a process group of its own, so that Ctrl-C reaches only the
     supervisor and a group can be killed whole. A second stop signal kills at once.
     """
     stop = threading.Event()
@@ -65,15 +86,43 @@ def supervise(
         while not stop.wait(LOOK_SECONDS):
             ended = _first_ended(running)
             if ended is not None:
-                raise ProgramStopped(
-                    f"The {ended.program.name} stopped by itself ({_how(ended.process)}), "
-                    "so everything was stopped.",
-                    fix="Its own lines above say why.",
-                )
+                _start_again(ended, delays=restart_delays, stop=stop, say=say)
     finally:
         _stop_all(running, hurry=hurry, grace_seconds=grace_seconds)
         for number, handler in former.items():
             signal.signal(number, handler)
+
+
+def _start_again(
+    ended: _Running,
+    *,
+    delays: Sequence[float],
+    stop: threading.Event,
+    say: Callable[[str], None],
+) -> None:
+    name, how = ended.program.name, _how(ended.process)
+    if not ended.may_start_again:
+        raise ProgramStopped(
+            f"The {name} stopped by itself ({how}), so everything was stopped.",
+            fix="Its own lines above say why.",
+        )
+    # What it left behind would work beside its successor.
+    _kill_group(ended)
+    now = time.monotonic()
+    ended.restarts = [at for at in ended.restarts if now - at < RESTART_WINDOW]
+    if len(ended.restarts) >= len(delays):
+        raise ProgramStopped(
+            f"The {name} was killed from outside ({how}) and started again {len(delays)} times "
+            "within a few minutes, so everything was stopped.",
+            fix="Find out who kills it: the kernel does when memory is short (dmesg says "
+            "'Out of memory'). Give it more, or set AGNES_WORKERS=1, and start again.",
+        )
+    delay = delays[len(ended.restarts)]
+    say(f"The {name} was killed or got stuck ({how}): starting it again in {delay:g} s.")
+    if stop.wait(delay):
+        return
+    ended.restarts.append(time.monotonic())
+    ended.process = _start(ended.program)
 
 
 def _start(program: Program) -> subprocess.Popen[bytes]:
@@ -108,6 +157,10 @@ def _stop_all(running: Sequence[_Running], *, hurry: threading.Event, grace_seco
             break
     for item in running:
         # Also where the leader has ended: what it left behind has its group.
-        with suppress(ProcessLookupError):
-            os.killpg(item.process.pid, signal.SIGKILL)
-        item.process.wait()
+        _kill_group(item)
+
+
+def _kill_group(item: _Running) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(item.process.pid, signal.SIGKILL)
+    item.process.wait()

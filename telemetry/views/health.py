@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from telemetry.mirror_trouble import mirror_trouble, published_at
-from telemetry.models import Heartbeat
-
-WORKER = "worker"
-# The heartbeat is a scheduled task: two may be late before it counts.
-BEATS_MISSED = 3
-SHORTEST_SILENCE = timedelta(minutes=3)
+from telemetry.worker_trouble import last_beat, worker_silence
 
 
 @dataclass(frozen=True)
@@ -85,26 +80,15 @@ def worker_healthz(request: HttpRequest) -> JsonResponse:
             }
         )
     try:
-        beat_at = Heartbeat.objects.values_list("beat_at", flat=True).get(name=WORKER)
-    except Heartbeat.DoesNotExist:
-        return _worker_answer(None, "No worker has ever beaten: start one with qcluster.")
+        beat_at = last_beat()
     except DatabaseError as error:
         return _worker_answer(None, f"The database does not answer: {error}")
+    if beat_at is None:
+        return _worker_answer(None, "No worker has ever beaten: start one with qcluster.")
     age = (now - beat_at).total_seconds()
     if now - beat_at > silence:
         return _worker_answer(age, "The worker is silent: restart it.")
     return _worker_answer(age, "")
-
-
-def worker_silence() -> timedelta | None:
-    """How long a worker may be silent: three intervals, at least three minutes. None when the
-    heartbeat is off."""
-    seconds = settings.SCHEDULER_HEARTBEAT_INTERVAL
-    if not seconds:
-        return None
-    # The queue counts in whole minutes.
-    interval = timedelta(minutes=-(-seconds // 60))
-    return max(BEATS_MISSED * interval, SHORTEST_SILENCE)
 
 
 def _worker_answer(age: float | None, problem: str) -> JsonResponse:

@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from telemetry import mirror
 from telemetry.models import Heartbeat
-from telemetry.views.health import WORKER
+from telemetry.worker_trouble import WORKER
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -102,6 +103,29 @@ def test_one_command_serves_and_ctrl_c_leaves_nothing_behind(
         assert "password" not in again.output()
     finally:
         again.stop()
+
+
+def test_a_killed_web_server_and_a_killed_worker_are_started_again(instance: Instance) -> None:
+    instance.wait_until_running()
+    web, worker = sorted(
+        psutil.Process(instance.process.pid).children(),
+        key=lambda one: "gunicorn" not in one.cmdline(),
+    )
+    former = instance.family()
+    web.kill()
+    worker.kill()
+
+    def answers() -> bool:
+        with suppress(OSError):
+            return instance.get("/livez")[0] == 200
+        return False
+
+    wait_until(lambda: instance.output().count("starting it again") == 2)
+    wait_until(lambda: not any(one.is_running() for one in former))
+    wait_until(answers)
+    wait_until(lambda: len(instance.family()) >= 6)
+    instance.stop()
+    assert instance.process.returncode == 0, instance.output()
 
 
 def test_a_taken_port_is_refused_with_a_way_out(data_dir: Path) -> None:

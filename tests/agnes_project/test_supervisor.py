@@ -20,6 +20,7 @@ child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 open({file!r} + ".part", "w").write(f"{{os.getpid()}} {{child.pid}}")
 os.rename({file!r} + ".part", {file!r})
 time.sleep({seconds})
+if {killed}: os.kill(os.getpid(), signal.SIGKILL)
 sys.exit({code})
 """
 SUPERVISOR = """
@@ -27,7 +28,8 @@ import sys
 from agnes_project.supervisor import Program, ProgramStopped, supervise
 programs = [Program(name, [sys.executable, "-c", code]) for name, code in {programs!r}]
 try:
-    supervise(programs, grace_seconds=1)
+    say = lambda line: print(line, flush=True)
+    supervise(programs, grace_seconds=1, restart_delays=(0.1, 0.1), say=say)
 except ProgramStopped as error:
     sys.exit(str(error))
 """
@@ -40,16 +42,22 @@ class Run:
         programs = []
         for name, changes in (("first", {}), ("second", second)):
             values = {"file": str(folder / name), "stubborn": False, "seconds": 600, "code": 0}
+            values["killed"] = False
             programs.append((name, PROGRAM.format(**{**values, **changes})))
         self.process = subprocess.Popen(
             [sys.executable, "-c", SUPERVISOR.format(programs=programs)],
             env={**os.environ, "PYTHONPATH": str(settings.BASE_DIR)},
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
+        self.folder = folder
         files = [folder / "first", folder / "second"]
         wait_until(lambda: all(file.exists() for file in files))
         self.ids = [int(word) for file in files for word in file.read_text().split()]
+
+    def file(self, name: str) -> Path:
+        return self.folder / name
 
     def alive(self) -> list[int]:
         return [number for number in self.ids if is_running(number)]
@@ -114,6 +122,43 @@ def test_a_program_that_ends_stops_all_with_a_clear_line(
     _, errors = run.process.communicate(timeout=20)
     assert run.process.returncode == 1
     assert f"The second stopped by itself ({how})" in errors
+    assert run.alive() == []
+
+
+def test_a_program_that_was_killed_is_started_again_without_its_orphans(
+    start: Callable[..., Run],
+) -> None:
+    run = start()
+    first = run.ids[2:]
+    run.file("second").unlink()
+    os.kill(first[0], signal.SIGKILL)
+    wait_until(run.file("second").exists)
+    wait_until(lambda: not any(is_running(number) for number in first))
+    run.ids += [int(word) for word in run.file("second").read_text().split()]
+    assert not set(run.alive()) & set(first)
+    run.process.terminate()
+    output, errors = run.process.communicate(timeout=20)
+    assert (run.process.returncode, errors) == (0, "")
+    assert "The second was killed or got stuck (SIGKILL): starting it again" in output
+    assert run.alive() == []
+
+
+def test_a_program_that_asks_for_it_is_started_again(start: Callable[..., Run]) -> None:
+    run = start(seconds=0.2, code=os.EX_TEMPFAIL)
+    output, errors = run.process.communicate(timeout=20)
+    assert output.count("starting it again") == 2
+    assert "so everything was stopped" in errors
+
+
+def test_a_program_that_is_killed_again_and_again_stops_all_and_says_that_it_was_killed(
+    start: Callable[..., Run],
+) -> None:
+    run = start(seconds=0.2, killed=True)
+    _, errors = run.process.communicate(timeout=20)
+    assert run.process.returncode == 1
+    assert "The second was killed from outside (SIGKILL) and started again 2 times" in errors
+    assert "Find out who kills it" in errors
+    assert "lines above" not in errors
     assert run.alive() == []
 
 

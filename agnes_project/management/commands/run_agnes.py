@@ -46,6 +46,7 @@ class Command(BaseCommand):
                     Program("worker", [sys.executable, "manage.py", "qcluster"]),
                 ],
                 on_started=announce,
+                say=self._say,
             )
         except ProgramStopped as error:
             raise CommandError(str(error)) from None
