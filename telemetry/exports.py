@@ -214,7 +214,8 @@ class ExportStream:
         by: User | None = None,
         request: HttpRequest | None = None,
     ) -> None:
-        """Raises MirrorUnavailable before anything is sent."""
+        """Raises MirrorUnavailable before anything is sent, also where damage is known by then."""
+        mirror.refuse_damaged()
         self.export = export
         self.row_count = 0
         self.completed = False
@@ -240,29 +241,41 @@ class ExportStream:
         self._chunks: Generator[bytes, None, None] = (
             self._parquet() if export.format == ExportFormat.PARQUET else self._lines()
         )
+        self._first: list[bytes] = []
+
+    def begin(self) -> Self:
+        """Makes what comes first, so that an error of a Parquet file, which is made whole before
+        it is sent, is raised here. Raises MirrorUnavailable."""
+        self._first = [chunk for chunk in (next(self, None),) if chunk is not None]
+        return self
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> bytes:
+        if self._first:
+            return self._first.pop()
         try:
             return next(self._chunks)
         except StopIteration:
             self.completed = True
             self.close()
             raise
-        except BaseException:
-            self.close()
+        except BaseException as error:
+            self.close(error)
             raise
 
-    def close(self) -> None:
-        """Stops what runs and writes the audit row, the first time."""
+    def close(self, error: BaseException | None = None) -> None:
+        """Stops what runs and writes the audit row, the first time.
+
+        Raises MirrorUnavailable for an `error` that says that the mirror cannot be read.
+        """
         record, self._audit = self._audit, None
         if record is None:
             return
         try:
             self._chunks.close()
-            self._stack.close()
+            self._stack.__exit__(type(error), error, None) if error else self._stack.close()
         finally:
             record()
 

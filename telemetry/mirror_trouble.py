@@ -35,11 +35,15 @@ class Trouble:
 
 
 def mirror_trouble() -> Trouble | None:
-    """What `find_trouble` said at most LOOK_SECONDS ago."""
-    known = cache.get(_TROUBLE)
+    """What `find_trouble` said of the file that is published now, at most LOOK_SECONDS ago.
+
+    By the file, so that all processes say the same of it.
+    """
+    key = f"{_TROUBLE}.{mirror.published_mark()}"
+    known = cache.get(key)
     if known is None:
         known = (find_trouble(now=timezone.now()),)
-        cache.set(_TROUBLE, known, LOOK_SECONDS)
+        cache.set(key, known, LOOK_SECONDS)
     trouble: Trouble | None = known[0]
     return trouble
 

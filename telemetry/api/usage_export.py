@@ -29,7 +29,7 @@ def export_usage(
     export = Export.parse(
         format=format, table=table, since=since, until=until, user=user_id, source=source
     )
-    stream = ExportStream(export, by=admin, door=audit.Door.API, request=request)
+    stream = ExportStream(export, by=admin, door=audit.Door.API, request=request).begin()
     response = StreamingHttpResponse(stream, content_type=CONTENT_TYPES[export.format])
     response["Content-Disposition"] = f'attachment; filename="{export.file_name}"'
     response["Cache-Control"] = "no-store"

@@ -53,7 +53,7 @@ def snapshot(
     user = require_scope(request, Scope.READ)
     everything = is_admin(user) and caller_of(request).has_scope(Scope.ADMIN)
     export = Export.parse(format=format, table=table, user="" if everything else str(user.pk))
-    stream = ExportStream(export, by=user, door=audit.Door.API, request=request)
+    stream = ExportStream(export, by=user, door=audit.Door.API, request=request).begin()
     response = StreamingHttpResponse(stream, content_type=CONTENT_TYPES[export.format])
     response["Content-Disposition"] = f'attachment; filename="{export.file_name}"'
     response["Cache-Control"] = "no-store"

@@ -11,6 +11,7 @@ from telemetry.mirror.connection import (
     private_reader,
     published_path,
     reader,
+    refuse_damaged,
 )
 from telemetry.mirror.errors import MirrorBusy, MirrorUnavailable
 from telemetry.mirror.tables import BY_NAME, TABLES, MirrorTable, schema_version
@@ -18,6 +19,7 @@ from telemetry.mirror.updates import (
     CONSUMER,
     MirrorReport,
     pending_changes,
+    published_mark,
     published_problem,
     rebuild,
     sync,
@@ -39,10 +41,12 @@ __all__ = [
     "data_time",
     "pending_changes",
     "private_reader",
+    "published_mark",
     "published_path",
     "published_problem",
     "reader",
     "rebuild",
+    "refuse_damaged",
     "schema_version",
     "status",
     "sync",

@@ -19,6 +19,8 @@ from typing import Any
 import duckdb
 from django.conf import settings
 
+from telemetry.mirror import damage
+from telemetry.mirror.damage import BROKEN, first_line
 from telemetry.mirror.errors import MirrorUnavailable
 from telemetry.mirror.tables import META, schema_version
 
@@ -26,13 +28,6 @@ CATALOG = "agnes"
 # Losing the race against a publication this often in a row means something else is wrong.
 ATTEMPTS = 50
 READER = {"threads": 2, "memory_limit": "256MB"}
-# A file that DuckDB cannot read, in contrast to a query that it cannot run.
-BROKEN = (
-    duckdb.IOException,
-    duckdb.FatalException,
-    duckdb.InternalException,
-    duckdb.SerializationException,
-)
 
 
 def folder() -> Path:
@@ -114,6 +109,11 @@ class Instance:
     readers: int = 0
     retired: bool = False
 
+    def unavailable(self, error: duckdb.Error) -> MirrorUnavailable:
+        """What to raise for one of BROKEN; damage is noted for all who read this file."""
+        mark = damage.mark_of(os.fstat(self.pin.fd))
+        return damage.unavailable(first_line(error), folder=self.pin.path.parent, mark=mark)
+
     def close(self) -> None:
         self.database.close()
         self.pin.close()
@@ -133,7 +133,7 @@ def open_instance(path: Path, **limits: Any) -> Instance:
             pin.close()
             if replaced:
                 continue
-            raise MirrorUnavailable(f"The mirror cannot be read ({_first_line(error)}).") from error
+            raise MirrorUnavailable(f"The mirror cannot be read ({first_line(error)}).") from error
         if not pin.is_current():
             # DuckDB opened by name, maybe the next publication, which this pin does not hold.
             database.close()
@@ -170,7 +170,7 @@ def _checked(pin: Pin, database: duckdb.DuckDBPyConnection) -> Instance:
         database.close()
         pin.close()
         if isinstance(error, duckdb.Error):
-            text = _first_line(error)
+            text = first_line(error)
             raise MirrorUnavailable(f"The mirror cannot be read ({text}).") from error
         raise
     return Instance(pin, database, meta)
@@ -184,10 +184,6 @@ def read_meta(database: duckdb.DuckDBPyConnection) -> Meta:
     if row is None:
         raise duckdb.InvalidInputException("the file has no meta row")
     return Meta(row[0], row[1], row[2], row[3], row[4].replace(tzinfo=UTC))
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0][:200]
 
 
 @dataclass
@@ -261,19 +257,47 @@ def reader() -> Iterator[duckdb.DuckDBPyConnection]:
             cursor.close()
     except BROKEN as error:
         broken = True
-        raise MirrorUnavailable(f"The mirror cannot be read ({_first_line(error)}).") from error
+        raise instance.unavailable(error) from error
     finally:
         _shared.leave(instance, broken=broken)
 
 
 @contextmanager
 def private_reader(**limits: Any) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A DuckDB of the caller's own on the published mirror, for long reads with own limits."""
+    """A DuckDB of the caller's own on the published mirror, for long reads with own limits.
+
+    Raises MirrorUnavailable as `reader` does."""
     instance = open_instance(published_path(), **limits)
     try:
         yield instance.database
+    except BROKEN as error:
+        raise instance.unavailable(error) from error
     finally:
         instance.close()
+
+
+def noted_damage() -> str | None:
+    """Damage that a reader met in the file that is published now; None when none did."""
+    try:
+        mark = damage.mark_of(published_path().stat())
+    except OSError:
+        return None
+    return damage.noted(folder=folder(), mark=mark)
+
+
+def damaged(sentence: str) -> MirrorUnavailable:
+    """What to raise when another process met damage; noted for the file published now."""
+    try:
+        mark = damage.mark_of(published_path().stat())
+    except OSError:
+        return MirrorUnavailable("There is no mirror to read.")
+    return damage.unavailable(sentence, folder=folder(), mark=mark)
+
+
+def refuse_damaged() -> None:
+    """Raises MirrorUnavailable where a read of everything is known to break off."""
+    if problem := noted_damage():
+        raise MirrorUnavailable(f"The mirror cannot be read ({problem}).")
 
 
 def published_meta() -> Meta:

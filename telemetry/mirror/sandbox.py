@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from telemetry.mirror.connection import Pin, published_path
+from telemetry.mirror import damage
+from telemetry.mirror.connection import Pin, damaged, published_path
 from telemetry.mirror.errors import MirrorUnavailable
 from telemetry.mirror.query_errors import (
     QueryFailed,
@@ -160,6 +161,8 @@ def _error(answer: dict[str, Any], sql: str) -> Exception:
     if kind == "mirror":
         return MirrorUnavailable(f"The mirror cannot be read ({sentence}).")
     name = str(answer["class"])
+    if name in damage.ENGINE_CLASSES and damage.is_damage(sentence):
+        return damaged(sentence)
     return QueryFailed(name, sentence, _identifiers(name, str(answer["whole"]), sql))
 
 

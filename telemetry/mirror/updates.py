@@ -16,8 +16,15 @@ from django.db import transaction
 
 from telemetry import leases
 from telemetry.mirror import build as build_file
+from telemetry.mirror import damage
 from telemetry.mirror.build import BuildBroken, BuildFile
-from telemetry.mirror.connection import folder, published_meta, published_path
+from telemetry.mirror.connection import (
+    folder,
+    noted_damage,
+    published_meta,
+    published_path,
+    refuse_damaged,
+)
 from telemetry.mirror.errors import MirrorBusy, MirrorUnavailable
 from telemetry.mirror.publish import Publication, publish
 from telemetry.mirror.tables import BY_NAME, PEOPLE, Scope
@@ -106,8 +113,10 @@ def sync(
         deadline = Deadline(budget)
         path = _build_path()
         if from_nothing:
-            build_file.remove(path)
             build_file.remove(_draft_path())
+        if from_nothing or noted_damage():
+            # It may be damaged too, and a publication uses old blocks again.
+            build_file.remove(path)
         try:
             if pending.ids(REBUILD) or not path.exists():
                 raise BuildBroken("a rebuild is wanted, or there is no file yet")
@@ -121,6 +130,7 @@ def sync(
             _apply(path, pending, report, deadline, held, now)
         held.renew()
         report.publication = publish(path, folder(), whole=report.rebuilt)
+        damage.forget(folder=folder())
         report.complete = not pending.marks
         _delete(pending.applied, held)
     return report
@@ -144,29 +154,39 @@ def _draft_path() -> Path:
     return folder() / "rebuild.duckdb"
 
 
-_looked_at: tuple[tuple[int, int, int], str | None] | None = None
+_fine: list[int] | None = None
+"""The mark of the file that this process found to be readable."""
 
 
 def published_problem() -> str | None:
     """Why the published file has to be published again; None when it is fine, "missing" when
     there is none.
 
-    Opened once per publication and process: an idle tick costs one stat.
+    A readable file is opened once per publication and process, so an idle tick costs a stat and
+    the look for a note. A problem is looked at anew each time: it may have passed.
     """
-    global _looked_at
+    global _fine
     try:
-        state = published_path().stat()
+        mark = damage.mark_of(published_path().stat())
     except OSError:
         return "missing"
-    mark = (state.st_ino, state.st_mtime_ns, state.st_size)
-    if _looked_at is None or _looked_at[0] != mark:
-        try:
+    try:
+        refuse_damaged()
+        if _fine != mark:
             published_meta()
-        except MirrorUnavailable as error:
-            _looked_at = (mark, str(error))
-        else:
-            _looked_at = (mark, None)
-    return _looked_at[1]
+    except MirrorUnavailable as error:
+        return str(error)
+    _fine = mark
+    return None
+
+
+def published_mark() -> str:
+    """Changes whenever another file is published, or damage of it is noted; empty without one."""
+    try:
+        mark = damage.mark_of(published_path().stat())
+    except OSError:
+        return ""
+    return "-".join(map(str, mark)) + ("-damaged" if noted_damage() else "")
 
 
 @contextmanager

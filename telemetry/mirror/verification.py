@@ -7,7 +7,13 @@ import duckdb
 
 from telemetry.mirror import rows
 from telemetry.mirror.build import casts
-from telemetry.mirror.connection import CATALOG, private_reader, published_meta, published_path
+from telemetry.mirror.connection import (
+    CATALOG,
+    private_reader,
+    published_meta,
+    published_path,
+    refuse_damaged,
+)
 from telemetry.mirror.errors import MirrorUnavailable
 from telemetry.mirror.tables import TABLES, MirrorTable, schema_version
 from telemetry.mirror.updates import pending_changes
@@ -67,6 +73,7 @@ def status() -> MirrorStatus:
         file=str(path), pending=pending_changes(), expected_schema_version=schema_version()
     )
     try:
+        refuse_damaged()
         meta = published_meta()
         with private_reader(threads=1, memory_limit="64MB") as database:
             for table in TABLES:
