@@ -4,6 +4,7 @@ from ninja import NinjaAPI
 
 from accounts.api_auth import SessionCookieAuth, TokenAuth
 from agnes_project.api_errors import register_error_handlers
+from agnes_project.api_strictness import make_strict
 from agnes_project.content_security import for_api_page
 from marketplace.api import marketplaces, store
 from telemetry.api import (
@@ -25,6 +26,7 @@ api = NinjaAPI(
     docs_decorator=for_api_page,
 )
 register_error_handlers(api)
+make_strict(api)
 api.add_router("", sessions.router)
 api.add_router("/me", me.router)
 api.add_router("/usage", usage_snapshot.router)

@@ -79,7 +79,26 @@ class StoredFile(Schema):
     revisions: list[StoredRevision] = Field(description="Longest first; empty when unknown.")
 
 
-@router.post("/sessions", response=UploadAnswer, summary="Upload a transcript file")
+EXAMPLE_LINE = (
+    '{"type":"user","uuid":"8b1d…","sessionId":"5f0c…","timestamp":"2026-05-01T09:00:00Z",'
+    '"message":{"role":"user","content":"hello"}}'
+)
+BODY = {
+    "required": True,
+    "description": "One file's JSONL, plain or as Content-Encoding says: gzip or zstd.",
+    "content": {
+        media: {"schema": {"type": "string", "format": "binary"}, "example": EXAMPLE_LINE}
+        for media in sorted(TYPES)
+    },
+}
+
+
+@router.post(
+    "/sessions",
+    response=UploadAnswer,
+    summary="Upload a transcript file",
+    openapi_extra={"requestBody": BODY},
+)
 def upload_session(request: HttpRequest, query: Query[UploadQuery]) -> UploadAnswer:
     """The body is one file's JSONL, plain or with Content-Encoding gzip or zstd.
 

@@ -250,7 +250,14 @@ def test_what_cannot_be_saved_is_refused(
     ],
 )
 def test_only_admins_may(method: str, path: str, server: MessagesServer) -> None:
-    body = {"question": QUESTION, "sql": BASH_YESTERDAY, "name": "n", "shared": True}
+    bodies: dict[str, dict[str, Any]] = {
+        "": {"question": QUESTION},
+        "/preview": {"question": QUESTION},
+        "/sql": {"sql": BASH_YESTERDAY},
+        "/saved": {"name": "n", "sql": BASH_YESTERDAY, "shared": True},
+        "/saved/1": {"shared": True},
+    }
+    body = bodies.get(path, {})
     assert send(method, path, {}, body).status_code == 401
     bob = User.objects.create_user("bob@example.org")
     boss = User.objects.create_user("boss@example.org", is_staff=True)

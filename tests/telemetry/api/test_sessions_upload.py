@@ -64,7 +64,6 @@ def test_the_same_upload_again_changes_nothing(upload: Upload) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "",
         ".jsonl",
         "/etc/passwd.jsonl",
         "../a.jsonl",
