@@ -23,6 +23,14 @@ class TokenAuth(HttpBearer):
 class SessionCookieAuth(APIKeyCookie):
     param_name = "sessionid"
 
+    def __call__(self, request: HttpRequest) -> Caller | None:
+        """A CSRF token is asked for only where a session would sign somebody in: whoever comes
+        without one is told to sign in, whatever the method."""
+        if self.authenticate(request, None) is None:
+            return None
+        caller: Caller | None = super().__call__(request)
+        return caller
+
     def authenticate(self, request: HttpRequest, key: str | None) -> Caller | None:
         user = request.user
         if isinstance(user, User) and user.is_active:

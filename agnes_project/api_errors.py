@@ -1,4 +1,5 @@
-"""One error envelope for everything under /api/: {"error": {code, message, fix, details}}."""
+"""One error envelope for everything under /api/: {"error": {code, message, fix, details,
+request_id}}."""
 
 import errno
 import logging
@@ -13,6 +14,7 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
 from accounts.errors import AgnesError
+from agnes_project.request_id import current_request_id
 
 logger = logging.getLogger(__name__)
 API_PREFIX = "/api/"
@@ -53,8 +55,14 @@ def error_response(
     details: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> JsonResponse:
-    body = {"error": {"code": code, "message": message, "fix": fix, "details": details or {}}}
-    return JsonResponse(body, status=status, headers=dict(headers or {}))
+    error = {
+        "code": code,
+        "message": message,
+        "fix": fix,
+        "details": details or {},
+        "request_id": current_request_id(),
+    }
+    return JsonResponse({"error": error}, status=status, headers=dict(headers or {}))
 
 
 def plain_error_response(

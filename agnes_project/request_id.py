@@ -32,7 +32,14 @@ class RequestIdMiddleware:
         return response
 
 
+def current_request_id() -> str:
+    """The id of the request that is answered now; "-" outside of one."""
+    return _current.get()
+
+
 class RequestIdFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
-        record.request_id = _current.get()
+        # Django logs refused requests with the request, when it is answered already.
+        request = getattr(record, "request", None)
+        record.request_id = getattr(request, "request_id", None) or _current.get()
         return True

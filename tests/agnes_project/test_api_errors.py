@@ -1,4 +1,5 @@
 import json
+import logging
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from accounts.errors import AgnesError
 from accounts.models import Scope, User
 from accounts.permissions import require_admin, require_scope
 from agnes_project.api_errors import register_error_handlers
+from agnes_project.request_id import RequestIdFilter
 from agnes_project.urls import urlpatterns as project_patterns
 
 pytestmark = pytest.mark.django_db
@@ -67,7 +69,7 @@ def error_of(response: Any, status: int) -> dict[str, Any]:
     assert response.status_code == status, response.content
     body = json.loads(response.content)
     assert set(body) == {"error"}
-    assert set(body["error"]) == {"code", "message", "fix", "details"}
+    assert set(body["error"]) == {"code", "message", "fix", "details", "request_id"}
     assert body["error"]["message"]
     assert body["error"]["fix"]
     return dict(body["error"])
@@ -76,7 +78,9 @@ def error_of(response: Any, status: int) -> dict[str, Any]:
 def test_an_own_error_gives_its_code_sentence_fix_and_details(client: Client) -> None:
     client.force_login(User.objects.create_user("ada@example.org"))
     response = client.post("/api/sample/orders", {"cups": 2}, content_type="application/json")
-    assert error_of(response, 409) == {
+    error = error_of(response, 409)
+    assert error.pop("request_id") == response.headers["X-Request-ID"]
+    assert error == {
         "code": "out_of_tea",
         "message": "There is no tea.",
         "fix": "Order coffee.",
@@ -120,6 +124,37 @@ def test_a_session_without_a_csrf_token_is_refused() -> None:
     client.force_login(User.objects.create_user("ada@example.org"))
     response = client.post("/api/sample/orders", {"cups": 2}, content_type="application/json")
     assert error_of(response, 403)["code"] == "forbidden"
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Basic YWRhOnB3"}])
+def test_who_comes_without_a_session_is_told_to_sign_in_whatever_the_method(
+    headers: dict[str, str],
+) -> None:
+    client = Client(enforce_csrf_checks=True)
+    for answer in (
+        client.post("/api/sample/orders", {}, content_type="application/json", headers=headers),
+        client.get("/api/sample/scoped/read", headers=headers),
+    ):
+        assert error_of(answer, 401)["code"] == "not_signed_in"
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_djangos_own_log_lines_carry_the_request_id(client: Client) -> None:
+    records: list[logging.LogRecord] = []
+
+    class Keeping(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            records.append(record)
+
+    handler = Keeping()
+    handler.addFilter(RequestIdFilter())
+    logger = logging.getLogger("django.request")
+    logger.addHandler(handler)
+    try:
+        answer = client.get("/api/nowhere")
+    finally:
+        logger.removeHandler(handler)
+    assert [record.request_id for record in records] == [answer.headers["X-Request-ID"]]  # type: ignore[attr-defined]
 
 
 def test_pages_outside_the_api_stay_pages(client: Client) -> None:
