@@ -1,19 +1,18 @@
 """One error envelope for everything under /api/: {"error": {code, message, fix, details,
 request_id}}."""
 
-import errno
 import logging
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
 from accounts.errors import AgnesError
+from accounts.full_disks import is_disk_full
 from agnes_project.request_id import current_request_id
 
 logger = logging.getLogger(__name__)
@@ -40,8 +39,8 @@ PLAIN: Mapping[int, tuple[str, str, str]] = {
     503: ("unavailable", "Agnes is not ready.", "Try again in a minute."),
     507: (
         "storage_full",
-        "The server has no space left.",
-        "Send it again when the operator has made room.",
+        "There is no room left under AGNES_DATA_DIR.",
+        "The operator has to make room; then send it again.",
     ),
 }
 
@@ -90,6 +89,8 @@ def register_error_handlers(api: NinjaAPI) -> None:
 
 def _agnes_error(request: HttpRequest, error: AgnesError | type[AgnesError]) -> JsonResponse:
     assert isinstance(error, AgnesError)
+    if is_disk_full(error):
+        return _unexpected_error(request, error)
     headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
     if error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
@@ -129,18 +130,11 @@ def _http_error(request: HttpRequest, error: HttpError | type[HttpError]) -> Jso
 
 
 def _unexpected_error(request: HttpRequest, error: Exception | type[Exception]) -> JsonResponse:
-    if _is_full(error):
+    if is_disk_full(error):  # type: ignore[arg-type]
         logger.error("%s %s failed: no space is left", request.method, request.path)
         return plain_error_response(507)
     logger.error("%s %s failed", request.method, request.path, exc_info=error)  # type: ignore[arg-type]
     return plain_error_response(500)
-
-
-def _is_full(error: Exception | type[Exception]) -> bool:
-    """Whether a disk has no room left, as the file system or SQLite tells it."""
-    if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return isinstance(error, OperationalError) and "disk is full" in str(error)
 
 
 class ApiErrorsMiddleware:

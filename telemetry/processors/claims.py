@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 
+from accounts.full_disks import is_disk_full
 from accounts.models import User
 from telemetry.claimants import is_gone, this_claimant, this_host
 from telemetry.models import ProcessorState, Session
@@ -143,7 +144,10 @@ def claim_session(processor: Processor, session: Session, *, now: datetime) -> C
 
 
 def give_back(claim: Claim, error: Exception, *, now: datetime) -> ProcessorState.Status | None:
-    """Note a failure: try again later, or quarantine; None when the claim is not ours any more."""
+    """Note a failure: try again later, or quarantine; None when the claim is not ours any more.
+
+    A full disk is not the session's doing and costs it no attempt.
+    """
     with transaction.atomic():
         state = (
             ProcessorState.objects.select_for_update()
@@ -154,6 +158,8 @@ def give_back(claim: Claim, error: Exception, *, now: datetime) -> ProcessorStat
             return None
         state.error = f"{type(error).__name__}: {error}"[:2000].replace("\x00", "")
         state.claimed_by = ""
+        if is_disk_full(error):
+            state.attempts = max(state.attempts - 1, 0)
         if state.attempts >= MAX_ATTEMPTS:
             state.status, state.due_at = ProcessorState.Status.QUARANTINED, None
         else:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from agnes_project.start import sentence_instead_of_traceback
+
 BAD = {"SCHEDULER_SWEEP_INTERVAL": "often"}
 SENTENCE = "SCHEDULER_SWEEP_INTERVAL='often' cannot be used: write a whole number such as 3600.\n"
 
@@ -51,6 +53,33 @@ def test_an_empty_secret_key_is_named(tmp_path: Path) -> None:
     assert done.stderr == (
         f"The secret key file {tmp_path}/secret_key is empty: delete it, start again.\n"
     )
+
+
+@pytest.mark.parametrize("command", ["migrate", "usage_prune"])
+def test_a_postgresql_that_does_not_answer_is_named_without_its_password(
+    tmp_path: Path, command: str
+) -> None:
+    address = "postgresql://agnes:hushhush@127.0.0.1:1/agnes"
+    done = start("manage.py", command, folder=tmp_path, variables={"DATABASE_URL": address})
+    assert done.returncode == 2
+    assert "The database does not answer" in done.stderr
+    assert "DATABASE_URL" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "hushhush" not in done.stderr
+
+
+@pytest.mark.parametrize("command", [["usage_mirror", "status"], ["usage_process"]])
+def test_a_folder_that_was_never_migrated_is_told_to_be(tmp_path: Path, command: list[str]) -> None:
+    done = start("manage.py", *command, folder=tmp_path, variables={})
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "run manage.py migrate" in done.stderr
+
+
+def test_a_full_disk_is_one_sentence_in_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit), sentence_instead_of_traceback(exit_code=2):
+        Path("/dev/full").write_text("more than fits")
+    assert "There is no room left under AGNES_DATA_DIR: make room" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("server", ["wsgi", "asgi"])
