@@ -5,6 +5,7 @@ value it found and what to write instead. An unset or empty variable means the d
 """
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,13 @@ class Env:
 
     def text(self, name: str, default: str = "") -> str:
         return self._variables.get(name, "").strip() or default
+
+    def secret(self, name: str, *, least: int, fix: str) -> str:
+        """A text of at least so many characters, which no error shows; empty when unset."""
+        raw = self.text(name)
+        if raw and len(raw) < least:
+            raise EnvError(name, "***", f"it is shorter than {least} characters. {fix}")
+        return raw
 
     def flag(self, name: str, *, default: bool) -> bool:
         raw = self.text(name)
@@ -176,9 +184,15 @@ def _postgres_options(name: str, shown: str, parts: SplitResult) -> dict[str, An
 
 
 def _without_password(address: str) -> str:
-    """The address with its password replaced, for error messages; works on broken addresses."""
+    """The address with whatever may be a password replaced, for error messages; works on broken
+    addresses, such as one with a single slash or colon too few."""
     head, at, tail = address.rpartition("@")
-    scheme, separator, login = head.partition("://")
-    if not at or ":" not in login:
-        return address
-    return f"{scheme}{separator}{login.split(':', 1)[0]}:***@{tail}"
+    # A password in the options, as of a libpq address.
+    tail = re.sub(r"(?i)(password|passfile)=[^&]*", r"\1=***", tail if at else address)
+    if not at:
+        return re.sub(r"(//[^/:?]*):(?!\d*(?:[/?]|$))[^/?]*", r"\1:***", tail)
+    # Up to the first colon that is not the scheme's there can be no password.
+    scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*:?/*", head)
+    start = scheme[0] if scheme and "/" in scheme[0] else ""
+    user = head[len(start) :].split(":", 1)[0]
+    return f"{start}{user}:***@{tail}" if ":" in head[len(start) :] else f"{start}***@{tail}"

@@ -33,9 +33,11 @@ for _folder in (AGNES_DATA_DIR, AGNES_UPLOAD_TEMP_DIR, AGNES_MIRROR_DIR, AGNES_T
 
 # --- Security --------------------------------------------------------------------------------
 
-SECRET_KEY = env.text("AGNES_SECRET_KEY") or read_or_create_secret_key(
-    AGNES_DATA_DIR / "secret_key"
-)
+SECRET_KEY = env.secret(
+    "AGNES_SECRET_KEY",
+    least=32,
+    fix="Make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(50))'",
+) or read_or_create_secret_key(AGNES_DATA_DIR / "secret_key")
 DEBUG = env.flag("AGNES_DEBUG", default=False)
 AGNES_HTTPS = env.flag("AGNES_HTTPS", default=False)
 ALLOWED_HOSTS = env.names("AGNES_ALLOWED_HOSTS", default=("localhost", "127.0.0.1", "[::1]"))

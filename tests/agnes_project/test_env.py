@@ -79,6 +79,13 @@ def test_a_postgres_socket_folder_is_the_host() -> None:
         "postgresql://ada:secret@host/agnes?sslmode=a&sslmode=b",
         "postgresql://ada:secret@host/agnes#1",
         "sqlite://ada:secret@host/agnes",
+        "postgresql//ada:secret@host/agnes",
+        "postgresql:/ada:secret@host/agnes",
+        "postgresql:ada:secret@host/agnes",
+        "ada:secret@host/agnes",
+        "//ada:a/secret@host/agnes",
+        "postgresql://ada:secret",
+        "postgresql://host/agnes?user=ada&password=secret",
     ],
 )
 def test_a_bad_postgres_address_is_refused_without_showing_its_password(address: str) -> None:
@@ -91,3 +98,12 @@ def test_a_bad_postgres_address_is_refused_without_showing_its_password(address:
 def test_variables_of_a_prefix_are_found_when_they_are_set() -> None:
     env = Env({"TOKEN_A": " a ", "TOKEN_B": "  ", "OTHER": "x"})
     assert env.beginning_with("TOKEN_") == {"TOKEN_A": "a"}
+
+
+def test_a_secret_that_is_too_short_is_refused_unseen_with_a_command_to_make_one() -> None:
+    with pytest.raises(EnvError) as caught:
+        Env({"KEY": "hushhush"}).secret("KEY", least=32, fix="Make one with: this.")
+    assert "shorter than 32 characters. Make one with: this." in str(caught.value)
+    assert "hushhush" not in str(caught.value)
+    assert Env({"KEY": "x" * 32}).secret("KEY", least=32, fix="") == "x" * 32
+    assert Env({}).secret("KEY", least=32, fix="") == ""
