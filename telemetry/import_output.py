@@ -99,7 +99,14 @@ class Output:
             self.line(f"processed: {_listed(counts)}")
             if problem:
                 self.line(f"The mirror is behind: {problem}. Run usage_mirror rebuild.")
-        self.line(f"in all: {_listed(totals)}")
+        counted = dict(totals)
+        held = counted.pop("held_by_another_person")
+        self.line(f"in all: {_listed(counted)}")
+        if held:
+            self.line(
+                f"held by another person: {held:,} lines and what stands in them. Somebody else's "
+                "transcripts brought them first, so they count there and nothing here."
+            )
         self._warn(incomplete)
 
     def _warn(self, incomplete: Sequence[str]) -> None:
@@ -145,13 +152,15 @@ def totals(users: Sequence[User]) -> dict[str, int]:
         output_tokens=Sum("output_tokens"),
         cache_creation_tokens=Sum("cache_creation_tokens"),
         cache_read_tokens=Sum("cache_read_tokens"),
+        held_elsewhere=Sum("held_elsewhere"),
     )
-    responses = summed.pop("responses")
+    responses, held = summed.pop("responses"), summed.pop("held_elsewhere")
     return {
         "sessions": Session.objects.filter(user__in=users).count(),
         "responses": responses or 0,
         "events": UsageEvent.objects.filter(user__in=users).count(),
         **{name: value or 0 for name, value in summed.items()},
+        "held_by_another_person": held or 0,
     }
 
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import msgspec
 import zstandard
 
-from telemetry.surveys import Survey, survey
+from telemetry.surveys import Survey, packing_of, survey
 
 CHUNK = 1024**2
 SMALL = 8 * 1024**2
@@ -133,6 +133,8 @@ def prepare(
     with Frame(folder) as frame:
         first_pass = frame if not known else None
         surveyed = look(scan.read(content.chunks(), first_pass), name)
+        if surveyed.verdict == "nothing":
+            surveyed.program = packing_of(next(iter(content.chunks()), b""))
         prepared = scan.result(surveyed, decided=decided)
         if surveyed.verdict != "claude" or prepared.undecided:
             return prepared

@@ -29,6 +29,14 @@ class ForeignTranscript(TranscriptRefused):
         return f"refused: written by {self.details['program']}"
 
 
+class PackedTranscript(ForeignTranscript):
+    code = "packed_transcript"
+
+    @property
+    def word(self) -> str:
+        return f"refused: {self.message.rstrip('.')}. {self.fix.rstrip('.')}"
+
+
 class NothingToCount(TranscriptRefused):
     code = "nothing_to_count"
     status = 422
@@ -79,7 +87,21 @@ class StillChanging(TranscriptRefused):
     status = 409
 
 
+UNPACK = {
+    "gzip": "Send it with Content-Encoding: gzip, or unpack it",
+    "zstd": "Send it with Content-Encoding: zstd, or unpack it",
+    "zip": "Unpack it, or import it under a name that ends in .zip",
+}
+"""What to do with a packed file, by what packed it."""
+
+
 def foreign(program: str) -> ForeignTranscript:
+    if program in UNPACK:
+        return PackedTranscript(
+            f"This is {program}, not the transcript itself.",
+            fix=f"{UNPACK[program]}.",
+            details={"program": program},
+        )
     return ForeignTranscript(
         f"This file was written by {program}, not by Claude Code.",
         fix="Send files from ~/.claude/projects only.",

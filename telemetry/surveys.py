@@ -22,6 +22,19 @@ _GEMINI_TYPE = "gemini"
 _FOREIGN_TYPES = _CODEX_TYPES | {_GEMINI_TYPE}
 
 
+PACKINGS = {
+    "gzip": b"\x1f\x8b",
+    "zip": b"PK\x03\x04",
+    "zstd": b"\x28\xb5\x2f\xfd",
+}
+"""How files begin that hold others, packed."""
+
+
+def packing_of(content: bytes) -> str | None:
+    """What these first bytes of a file say that it is packed with; None where they do not."""
+    return next((name for name, sign in PACKINGS.items() if content.startswith(sign)), None)
+
+
 class Survey(msgspec.Struct):
     """What one pass over a file's bytes showed; nothing is derived yet."""
 
@@ -32,7 +45,7 @@ class Survey(msgspec.Struct):
     bad_lines: int
     """Lines that hold no JSON object or are longer than can be read."""
     program: str | None
-    """The other program that wrote the file, or None."""
+    """The other program that wrote the file, or packed it (a key of PACKINGS), or None."""
 
     @property
     def verdict(self) -> str:

@@ -96,15 +96,26 @@ def stored_state(user: User, name: str) -> list[dict[str, Any]]:
 
 
 def held_elsewhere(user: User, chunks: Iterable[bytes]) -> int:
-    """How many lines, responses and tool calls in these lines another person brought first."""
+    """How many lines another person brought first, and how many responses and tool calls of the
+    others: as a session's summary counts them, which leaves such a line out as a whole."""
+    found: set[int] = set()
+    lines = _identity_keys(chunks)
+    # Only keys that others hold stay in memory, so a long transcript of one's own takes none.
+    while batch := list(islice(lines, BATCH)):
+        keys = [key for line, inside in batch for key in (line, *inside)]
+        others = _held_by_others(user, sorted(set(keys)))
+        for line, inside in batch:
+            found.update([line] if line in others else others.intersection(inside))
+    return len(found)
+
+
+def _held_by_others(user: User, keys: Sequence[int]) -> set[int]:
     holders: dict[int, int] = {}
-    keys = _identity_keys(chunks)
-    # Only keys that are known stay in memory, so a long transcript of one's own takes none.
-    while batch := set(islice(keys, BATCH)):
-        rows = IdentityKey.objects.filter(key__in=batch)
+    for at in range(0, len(keys), BATCH):
+        rows = IdentityKey.objects.filter(key__in=keys[at : at + BATCH])
         holders.update(rows.values_list("key", "session_pk"))
     others = set(_of_others(user, sorted(set(holders.values()))))
-    return sum(session in others for session in holders.values())
+    return {key for key, session in holders.items() if session in others}
 
 
 def _base(user: User, name: str, base: tuple[int, str]) -> TranscriptRevision:
@@ -128,13 +139,12 @@ def _of_others(user: User, sessions: Sequence[int]) -> Iterator[int]:
         yield from rows.values_list("pk", flat=True)
 
 
-def _identity_keys(chunks: Iterable[bytes]) -> Iterator[int]:
-    """In order of the lines; repeated where lines repeat."""
+def _identity_keys(chunks: Iterable[bytes]) -> Iterator[tuple[int, list[int]]]:
+    """Each line's key, and those of what it says; repeated where lines repeat."""
     for raw in read_lines(chunks, Tally(too_long=[])):
         decoded = decode_line(raw)
         if decoded is not None and decoded.line.uuid:
-            yield identity_key("line", decoded.line.uuid)
-            yield from _message_keys(decoded.line)
+            yield identity_key("line", decoded.line.uuid), list(_message_keys(decoded.line))
 
 
 def _message_keys(line: Line) -> Iterator[int]:

@@ -55,9 +55,9 @@ class UploadAnswer(Schema):
     size: int = Field(description="Bytes of the whole file, as it was sent.")
     sha256: str = Field(description="Of the whole file, as it was sent.")
     held_elsewhere: int = Field(
-        description="Lines, responses and calls that another person is known to have brought "
-        "first: not counted. Known are sessions that were processed by now, so it may be less "
-        "than what the session's summary tells later."
+        description="Lines that another person is known to have brought first, and responses and "
+        "tool calls of the other lines: not counted. Known are sessions that were processed by "
+        "now, so it may be less than what the session's summary tells later."
     )
     erased_sessions: list[str] = Field(
         description="Sessions in the file that were erased: it is stored without their lines."

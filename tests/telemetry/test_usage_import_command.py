@@ -44,9 +44,21 @@ def test_it_asks_whose_files_these_are_and_guesses_nothing(corpus: Path) -> None
     assert not User.objects.exists()
 
 
-def test_it_takes_one_of_the_two_only(corpus: Path) -> None:
-    with pytest.raises(CommandError, match="Give either"):
+def test_both_ways_to_name_people_at_once_are_told_so(corpus: Path) -> None:
+    with pytest.raises(CommandError, match="Both --user and --users-from-folders were given"):
         run(corpus, "--user", "ada", "--users-from-folders")
+
+
+def test_what_another_person_brought_first_is_told(corpus: Path) -> None:
+    call_command("usage_import", str(corpus), "--user", "bob", stdout=io.StringIO())
+    out = io.StringIO()
+
+    call_command("usage_import", str(corpus), "--user", "ada", stdout=out)
+
+    summaries = UsageSessionSummary.objects.filter(user__username="ada")
+    held = sum(summaries.values_list("held_elsewhere", flat=True))
+    assert f"held by another person: {held:,} lines" in out.getvalue()
+    assert held > 0
 
 
 @pytest.mark.parametrize("name", ["ada@example.org", "ADA@example.org", "ada"])

@@ -48,7 +48,12 @@ class Command(BaseCommand):
 
     def handle(self, *_: object, **options: Any) -> None:
         path: Path = options["path"].expanduser()
-        if bool(options["user"]) == options["users_from_folders"]:
+        if options["user"] and options["users_from_folders"]:
+            raise CommandError(
+                "Both --user and --users-from-folders were given. Give --user for transcripts of "
+                "one person, or --users-from-folders when PATH holds a folder for each."
+            )
+        if not options["user"] and not options["users_from_folders"]:
             raise CommandError(
                 "Whose transcripts are these? Give either --user E-MAIL-OR-USERNAME for one "
                 "person, or --users-from-folders when PATH holds a folder for each person."

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from accounts.models import User
+from benchmarks.transcript_lines import answer, encode, prompt, result, tool_use
 from telemetry import transcript_blobs
 from telemetry.identity import identity_key
 from telemetry.models import (
@@ -18,9 +19,12 @@ from telemetry.models import (
     Tombstone,
     TranscriptFile,
     TranscriptRevision,
+    UsageSessionSummary,
 )
 from telemetry.tombstones import leave_tombstone, session_digest
 from tests.telemetry.api.uploading import CONTENT, NAME, SID, Upload, error, token, uploader
+from tests.telemetry.counting import MAIN, after, thread
+from tests.telemetry.database_dump import process
 from tests.telemetry.transcript_lines import line, session_of, transcript
 
 pytestmark = pytest.mark.django_db
@@ -221,6 +225,37 @@ def test_what_another_person_brought_first_is_counted_in_the_answer(upload: Uplo
     answer = upload().json()
 
     assert (answer["status"], answer["held_elsewhere"]) == ("new", 3)
+
+
+@pytest.mark.parametrize(
+    ("body", "fix"),
+    [
+        (gzip.compress(CONTENT), "Send it with Content-Encoding: gzip"),
+        (b"PK\x03\x04" + bytes(range(256)), "Unpack it"),
+    ],
+)
+def test_a_packed_body_is_told_how_to_be_sent(upload: Upload, body: bytes, fix: str) -> None:
+    refused = error(upload(body), 422)
+    assert refused["code"] == "packed_transcript"
+    assert refused["fix"].startswith(fix)
+
+
+def test_the_answer_and_the_summary_tell_the_same_number(upload: Upload) -> None:
+    on = thread()
+    said = answer(on, tool_use("toolu_1", "Bash"), at=after(10))
+    content = encode(
+        [prompt(on, "One", at=after(0)), said, result(on, "toolu_1", "ok", at=after(20))]
+    )
+    bob = User.objects.create_user("bob@example.org")
+    uploader(token(bob, "push"))(content, name=MAIN)
+    process(timezone.now())
+
+    told = upload(content, name=MAIN).json()
+    process(timezone.now())
+
+    summary = UsageSessionSummary.objects.get(user__email="ada@example.org")
+    # Three lines; what stands in them is not counted beside them.
+    assert told["held_elsewhere"] == summary.held_elsewhere == 3
 
 
 def test_a_copy_of_another_persons_transcript_touches_nothing_of_theirs(upload: Upload) -> None:
