@@ -32,6 +32,11 @@ class UnknownPerson(AgnesError):
     status: ClassVar[int] = 404
 
 
+class UnknownSession(AgnesError):
+    code: ClassVar[str] = "unknown_session"
+    status: ClassVar[int] = 404
+
+
 class UnknownProcessor(AgnesError):
     code: ClassVar[str] = "unknown_processor"
     status: ClassVar[int] = 422
@@ -94,11 +99,14 @@ def reprocess_usage(request: HttpRequest, body: ReprocessBody | None = None) -> 
     admin = require_admin(request)
     body = body or ReprocessBody.model_validate({})
     choice = _choice(body)
+    plan = plan_reprocess(choice)
+    if choice.session and not plan.sessions and not plan.skipped:
+        raise UnknownSession(
+            f"There is no session {choice.session!r}.", fix="Give a session id that is stored."
+        )
     if body.yes:
         plan = reprocess(choice, by=admin, door=audit.Door.API, now=timezone.now(), request=request)
         enqueue_processing()
-    else:
-        plan = plan_reprocess(choice)
     return {**asdict(plan), "done": body.yes, "sessions": len(plan.sessions)}
 
 

@@ -68,3 +68,10 @@ def test_create_token_refuses_the_admin_scope_for_others() -> None:
     User.objects.create_user("ada@example.org")
     with pytest.raises(CommandError, match="is no admin"):
         output_of("create_token", "ada", "--scope", "admin")
+
+
+@pytest.mark.parametrize("days", [0, -3, 99_999_999])
+def test_a_token_for_days_that_cannot_be_is_refused(days: int) -> None:
+    User.objects.create_user("ada@example.org")
+    with pytest.raises(CommandError, match="--days must be 1 or more"):
+        call_command("create_token", "ada@example.org", f"--days={days}")

@@ -88,3 +88,11 @@ def test_an_export_with_a_filter_that_does_not_filter_is_refused(
 
 def test_who_is_not_signed_in_is_told_that_first(client: Client) -> None:
     assert client.get("/api/admin/usage/export?user=eva").status_code == 401
+
+
+@pytest.mark.parametrize("yes", ["true", "false"])
+def test_reprocessing_a_session_that_is_not_there_is_404(api: Client, yes: str) -> None:
+    answer = post(api, REPROCESS, f'{{"session": "nowhere", "yes": {yes}}}')
+    assert answer.status_code == 404
+    assert answer.json()["error"]["code"] == "unknown_session"
+    assert not AuditEvent.objects.filter(action="usage.reprocess").exists()

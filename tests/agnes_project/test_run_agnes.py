@@ -138,4 +138,11 @@ def test_a_taken_port_is_refused_with_a_way_out(data_dir: Path) -> None:
     assert f"Port {port}" in refused.output()
     assert "make run PORT=" in refused.output()
     assert "Traceback" not in refused.output()
-    assert (data_dir / "agnes.sqlite3").stat().st_size == 0
+    assert not (data_dir / "agnes.sqlite3").exists()
+
+
+def test_a_port_that_is_none_is_refused(data_dir: Path) -> None:
+    refused = Instance(data_dir, 70_000)
+    assert refused.process.wait(timeout=60) == 1
+    assert "choose one from 1 to 65535" in refused.output()
+    assert "Traceback" not in refused.output()

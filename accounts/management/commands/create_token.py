@@ -9,6 +9,9 @@ from accounts.errors import AgnesError
 from accounts.models import Scope, User, normalize_email
 from accounts.tokens import issue_token
 
+MOST_DAYS = 36_500
+"""A hundred years; without --days a token never expires."""
+
 
 class Command(BaseCommand):
     help = "Create a personal access token and print it. It cannot be shown again."
@@ -28,6 +31,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         now = timezone.now()
         days = options["days"]
+        if days is not None and not 1 <= days <= MOST_DAYS:
+            raise CommandError(f"--days must be 1 or more, and {MOST_DAYS:,} at most.")
         try:
             token, text = issue_token(
                 by=None,

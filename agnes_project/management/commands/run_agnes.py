@@ -2,6 +2,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
@@ -27,7 +28,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         host, port = options["host"], options["port"]
-        refuse_taken_port(host, port)
+        try:
+            refuse_taken_port(host, port)
+        except CommandError:
+            remove_empty_database()
+            raise
         try:
             prepare(
                 admin_email=settings.AGNES_ADMIN_EMAIL, demo=not options["no_demo"], say=self._say
@@ -80,7 +85,16 @@ def web_server_command(host: str, port: int) -> list[str]:
     ]
 
 
+def remove_empty_database() -> None:
+    """The settings make the file of a new SQLite database, private and empty."""
+    name = settings.DATABASES["default"]["NAME"]
+    if isinstance(name, Path) and name.is_file() and not name.stat().st_size:
+        name.unlink()
+
+
 def refuse_taken_port(host: str, port: int) -> None:
+    if not 1 <= port <= 65535:
+        raise CommandError(f"Port {port} is no port: choose one from 1 to 65535, as 8000.")
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

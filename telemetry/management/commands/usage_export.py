@@ -25,6 +25,7 @@ class Command(BaseCommand):
         parser.add_argument("--out", type=Path, help="A file; without it, standard output.")
 
     def handle(self, **options: Any) -> None:
+        _refuse_unusable(options["out"])
         words = {name: options[name] for name in ("format", "table", "since", "until")}
         try:
             export = Export.parse(**words, user=options["user"], source=options["source"])
@@ -47,6 +48,15 @@ class Command(BaseCommand):
                     self.stdout.write(chunk.decode(), ending="")
                 else:
                     binary.write(chunk)
+
+
+def _refuse_unusable(out: Path | None) -> None:
+    if out is None:
+        return
+    if out.is_dir():
+        raise CommandError(f"--out {out} is a folder: name a file in it, as {out / 'export.csv'}.")
+    if not out.parent.is_dir():
+        raise CommandError(f"The folder of --out {out} does not exist: run mkdir -p {out.parent}.")
 
 
 def _write_file(stream: ExportStream, path: Path) -> None:
