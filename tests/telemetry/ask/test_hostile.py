@@ -14,6 +14,7 @@ from accounts import audit
 from accounts.models import AuditEvent, Scope, User
 from accounts.tokens import issue_token
 from telemetry import mirror
+from telemetry.ask.allow_list import MAX_CHARACTERS
 from telemetry.ask.run import ask, run_sql
 from telemetry.models import AskedQuestion, PendingChange, Session
 from tests.telemetry.ask.asking import asker, fill, says, tool_day
@@ -117,7 +118,7 @@ def test_what_a_model_says_is_cut_and_kept_on_one_line(server: MessagesServer) -
 def test_sql_of_any_length_is_refused_and_kept(server: MessagesServer) -> None:
     server.default = says(sql="SELECT " + "1," * 50_000 + "1")
     assert ask("How many?", asker=asker()).asked.outcome == "rejected"
-    assert len(AskedQuestion.objects.get().sql) == 20_000
+    assert len(AskedQuestion.objects.get().sql) == MAX_CHARACTERS
 
 
 @pytest.mark.parametrize("sql", ["SELECT 'a\x00b'", "SELECT 1 \ud800", "\x00", "\ufffe SELECT 1"])
