@@ -205,7 +205,8 @@ def ask(options: argparse.Namespace) -> int:
     if told.get("rationale"):
         say(f"-- {told['rationale']}")
     if wrong:
-        raise Refused(str(wrong["message"]), fix=str(wrong["fix"]), code=str(wrong["code"]))
+        fix = str(wrong.get("fix") or "Ask in other words.")
+        raise Refused(str(wrong.get("message")), fix=fix, code=str(wrong.get("code") or ""))
     if told.get("message"):
         say(str(told["message"]))  # it asks back, or tells what it misses
         return errors.OK

@@ -61,7 +61,8 @@ class TableOut(Schema):
 
 class ErrorOut(Schema):
     code: str
-    message: str
+    message: str = Field(description="What is wrong.")
+    fix: str = Field(description="What to do about it.")
 
 
 class AnswerOut(Schema):

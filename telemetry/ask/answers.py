@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from accounts.errors import AgnesError
 from telemetry.ask.reading import TableRead, date_conditions
 from telemetry.mirror.sandbox import QueryResult
 from telemetry.models import AskedQuestion
@@ -10,11 +11,13 @@ from telemetry.models import AskedQuestion
 
 @dataclass(frozen=True)
 class Answer:
-    """`asked` is what is kept of it; `result` is None unless the SQL ran."""
+    """`asked` is what is kept of it; `result` is None unless the SQL ran, `problem` is what refused
+    or stopped it."""
 
     asked: AskedQuestion
     result: QueryResult | None = None
     read: list[TableRead] = field(default_factory=list)
+    problem: AgnesError | None = None
 
     @property
     def dates(self) -> list[str]:
@@ -38,7 +41,7 @@ class Answer:
             "rationale": asked.rationale or None,
             "message": asked.message or None,
             "rejected": self.is_rejected,
-            "error": error_of(asked),
+            "error": error_of(self),
             "repaired": asked.repaired,
             "columns": [{"name": c.name, "type": c.type} for c in result.columns] if result else [],
             "rows": result.records() if result else [],
@@ -58,9 +61,10 @@ class Answer:
         }
 
 
-def error_of(asked: AskedQuestion) -> dict[str, str] | None:
-    """Code and sentence of what went wrong; None when nothing did."""
-    return {"code": asked.error_code, "message": asked.error} if asked.error_code else None
+def error_of(answer: Answer) -> dict[str, str] | None:
+    """Code, sentence and fix of what went wrong with the SQL; None when nothing did."""
+    wrong = answer.problem
+    return {"code": wrong.code, "message": wrong.message, "fix": wrong.fix} if wrong else None
 
 
 def tokens_of(asked: AskedQuestion) -> dict[str, int]:

@@ -266,7 +266,7 @@ def _storable(sql: str) -> str:
 
 def _ended(asked: AskedQuestion, outcome: AskedQuestion.Outcome, error: AgnesError) -> Answer:
     asked.outcome, asked.error_code, asked.error = outcome, error.code, str(error)
-    return Answer(asked)
+    return Answer(asked, problem=error)
 
 
 def _recognise(asked: AskedQuestion) -> None:

@@ -97,6 +97,7 @@ def test_the_sql_is_returned_when_it_is_rejected(
     body = ask(bearer).json()
     assert (body["sql"], body["rejected"]) == ("SELECT * FROM duckdb_settings()", True)
     assert body["error"]["code"] == "sql_refused"
+    assert body["error"]["fix"]
 
 
 @pytest.mark.parametrize(
