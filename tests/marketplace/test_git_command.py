@@ -1,8 +1,10 @@
 """How git is run: the token is in no argument, the checked address is the one it connects to."""
 
+import contextlib
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,13 @@ def quay(git_server: GitServer) -> Repository:
     return Repository(git_server.root / "quay.git", {"skills/a/SKILL.md": skill()})
 
 
+def running_commands() -> Iterator[str]:
+    """The command lines of all processes that this one started and that still run."""
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):  # ended meanwhile, or a zombie
+            yield " ".join(child.cmdline())
+
+
 def test_a_token_is_never_an_argument(git_server: GitServer, quay: Repository) -> None:
     git_server.stalls = True
     source = source_for("quay", f"{git_server.url}/quay.git", TOKEN, seconds=10)
@@ -39,7 +48,7 @@ def test_a_token_is_never_an_argument(git_server: GitServer, quay: Repository) -
     thread.start()
     while not git_server.asked:
         time.sleep(0.01)
-    lines = [" ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)]
+    lines = list(running_commands())
     git_server.released.set()
     thread.join()
 
