@@ -4,6 +4,7 @@ DuckDB's own parse tree decides, since the parser that judges is then the parser
 is asked too. What passes is run as it was written. See docs/ask-security.md.
 """
 
+import logging
 import unicodedata
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -14,6 +15,8 @@ from telemetry.ask.second_opinion import check_opinion, written_out
 from telemetry.ask.tree_walk import TreeWalk
 from telemetry.mirror import BY_NAME
 from telemetry.mirror.sql_tree import SqlNotParsed, parse
+
+logger = logging.getLogger(__name__)
 
 TABLES = frozenset(BY_NAME)
 _ONE_SELECT = "Write one SELECT over the tables of the mirror."
@@ -40,9 +43,18 @@ class Checked:
 
 
 def check(sql: str) -> Checked:
-    """Raises SqlRefused, which says in one sentence what was refused and why."""
-    _check_text(sql)
-    return _check_statement(sql)
+    """Raises SqlRefused, which says in one sentence what was refused and why; nothing else."""
+    try:
+        _check_text(sql)
+        return _check_statement(sql)
+    except SqlRefused:
+        raise
+    except Exception as error:
+        # What cannot be judged does not run.
+        logger.exception("the guard failed on a statement of %s characters", len(sql))
+        raise SqlRefused(
+            Reason.SHAPE, "The statement was refused: it cannot be judged.", fix="Write it plainly."
+        ) from error
 
 
 def _check_text(sql: str) -> None:

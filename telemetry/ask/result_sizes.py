@@ -243,7 +243,8 @@ def _most(expression: Expression) -> float | None:
 
 
 def _most_of_call(name: str, arguments: list[Expression]) -> float | None:
-    if name in _LENGTHS or (name in _SPANS and (_text(arguments[0]) or "") in _SPAN_UNITS):
+    unit = _text(arguments[0]) if arguments else None
+    if name in _LENGTHS or (name in _SPANS and unit in _SPAN_UNITS):
         return 0.0
     if name == "+" and len(arguments) == 2:
         known = [bound for part in arguments if (bound := _most(part)) is not None]
