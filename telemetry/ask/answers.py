@@ -1,6 +1,7 @@
 """What a question ends with, as pages, API and commands show it."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from accounts.errors import AgnesError
@@ -19,10 +20,10 @@ class Answer:
     read: list[TableRead] = field(default_factory=list)
     problem: AgnesError | None = None
 
-    @property
+    @cached_property
     def dates(self) -> list[str]:
-        """The SQL's conditions on times."""
-        return date_conditions(self.asked.sql) if self.asked.sql else []
+        """The conditions on times of SQL that ran; other SQL is not read any further."""
+        return date_conditions(self.asked.sql) if self.result else []
 
     @property
     def is_rejected(self) -> bool:

@@ -171,9 +171,8 @@ def _prefilled(request: HttpRequest) -> dict[str, Any]:
 def _shown(answer: Answer) -> dict[str, Any]:
     result = answer.result
     shown: dict[str, Any] = {"answer": answer, "opened": answer.asked}
-    if answer.asked.sql:
-        shown["formatted"] = Checked(answer.asked.sql, (), ()).formatted
     if result is None:
+        # Refused text is shown as it stands: a parser may take any time for it.
         return shown
     numbers = [is_number(column) for column in result.columns]
     chart = chart_of(result)
@@ -190,6 +189,7 @@ def _shown(answer: Answer) -> dict[str, Any]:
     ]
     return {
         **shown,
+        "formatted": Checked(answer.asked.sql, (), ()).formatted,
         "columns": list(zip([column.name for column in result.columns], numbers, strict=True)),
         "rows": rows,
         "bars": bars,

@@ -86,6 +86,7 @@ def test_an_answer_shows_sql_rows_tables_dates_and_what_left(
     assert "usage_tool_daily" in text
     assert "day = CURRENT_DATE - 1" in text
     assert "no rows of results" in text
+    assert "Laid out for reading" in text
     assert '<td class="number" data-value="42">42</td>' in answer.content.decode()
     assert AuditEvent.objects.get(action="usage.ask").door == "page"
 
@@ -97,6 +98,7 @@ def test_refused_sql_stands_in_the_editor_with_the_reason(
     answer = send(page, question="Who?", do="ask")
     assert "This SQL may not run." in words(answer)
     assert "SELECT * FROM accounts_user</textarea>" in answer.content.decode()
+    assert "Laid out for reading" not in words(answer)
 
 
 def test_edited_sql_runs_again_without_the_model_and_keeps_the_thread(

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
-from telemetry.ask.reading import date_conditions
+from telemetry.ask.answers import Answer
+from telemetry.ask.reading import MOST_CONDITIONS, date_conditions
 from telemetry.ask.results import BarChart, DayChart, cell_text, chart_of, csv_lines
 from telemetry.mirror.sandbox import QueryResult, ResultColumn, Timings
+from telemetry.models import AskedQuestion
 
 
 def result(columns: dict[str, str], *rows: list[Any]) -> QueryResult:
@@ -100,8 +102,23 @@ def test_other_shapes_have_no_chart(columns: dict[str, str], rows: list[list[Any
         ),
         ("SELECT 1 FROM a JOIN b ON a.day = b.day", []),
         ("SELECT max(day) FROM t", []),
+        # Of comparisons inside each other, the one that holds the time.
+        ("SELECT day" + " < 1" * 100, ["day < 1"]),
+        (f"SELECT {'abs(' * 40}day{')' * 40} > 1", []),
         ("not SQL at all (", []),
     ],
 )
 def test_the_conditions_on_times_are_read_from_the_sql(sql: str, conditions: list[str]) -> None:
     assert date_conditions(sql) == conditions
+
+
+def test_no_more_conditions_are_read_than_a_person_reads() -> None:
+    many = " OR ".join(f"day = DATE '2026-01-01' + {n}" for n in range(100))
+
+    assert len(date_conditions(f"SELECT 1 FROM t WHERE {many}")) == MOST_CONDITIONS  # noqa: S608
+
+
+def test_the_conditions_of_sql_that_did_not_run_are_not_read() -> None:
+    refused = AskedQuestion(sql="SELECT * FROM accounts_user WHERE day > 1", outcome="rejected")
+
+    assert Answer(refused).dates == []
