@@ -65,12 +65,19 @@ def _pair_session(extract: Extract, pairs: Pairs) -> None:
                 pairs.call_of[step.key] = call
                 pairs.command_of[call] = step.key
             else:
+                _forget(waiting, step.act.agent_id)
                 waiting[(step.act.agent_id, step.act.named)] = step.key
         elif step.key not in pairs.command_of:
             command = waiting.pop((step.act.agent_id, step.act.named), None)
             if command is not None:
                 pairs.call_of[command] = step.key
                 pairs.command_of[step.key] = command
+
+
+def _forget(waiting: dict[tuple[str | None, str | None], str], agent_id: str | None) -> None:
+    """What is typed begins a turn of its own, so no call belongs to what was typed before it."""
+    for key in [key for key in waiting if key[0] == agent_id]:
+        del waiting[key]
 
 
 def _bringing_call(extract: Extract, command: Act) -> str | None:

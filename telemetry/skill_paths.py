@@ -7,6 +7,11 @@ _CACHED = re.compile(
     r"[/\\]plugins[/\\]cache[/\\]([^/\\\n]+)[/\\]([^/\\\n]+)[/\\]([^/\\\n]+)([/\\][^\n]*)?",
     re.ASCII,
 )
+_OWN = re.compile(r"[/\\]\.claude[/\\]skills[/\\]([^/\\\n]+)[/\\]?\s*$", re.ASCII)
+OUTSIDE = "~/~/"
+"""Stands for marketplace and plugin where a body lies in a person's or a project's own skills; no
+marketplace can be called so."""
+
 _HOOK = re.compile(r"[/\\]plugins[/\\]cache[/\\][^/\\\s\"']+[/\\]([^/\\\s\"']+)[/\\]")
 
 
@@ -16,16 +21,18 @@ def is_skill_body(text: str) -> bool:
 
 
 def body_path(text: str) -> str | None:
-    """`marketplace/plugin/version/item` of a skill's body, or None when it lies outside a plugin.
+    """`marketplace/plugin/version/item` of a skill's body, None when it lies somewhere else.
 
-    `item` is the skill's folder, or the plugin's name where the plugin itself is one skill.
+    `item` is the skill's folder, or the plugin's name where the plugin itself is one skill. A skill
+    in `.claude/skills` is nobody's plugin: `~/~//item`.
     """
     if not is_skill_body(text):
         return None
     first_line = text[: text.find("\n")] if "\n" in text else text
     found = _CACHED.search(first_line)
     if found is None:
-        return None
+        own = _OWN.search(first_line)
+        return f"{OUTSIDE}/{own[1].strip()}" if own else None
     marketplace, plugin, version, rest = found.groups()
     folders = [part for part in re.split(r"[/\\]", (rest or "").strip()) if part]
     return "/".join((marketplace, plugin, version.strip(), folders[-1] if folders else plugin))

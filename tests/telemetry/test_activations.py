@@ -130,6 +130,17 @@ def test_a_call_after_the_next_prompt_is_an_activation_of_its_own() -> None:
     assert len(standing(rows.events)) == 2
 
 
+def test_a_call_after_another_command_is_an_activation_of_its_own() -> None:
+    on = thread()
+    rows = count(
+        command(on, "explain", at=after(0)),
+        command(on, "review", at=after(1)),
+        skill(on, {"skill": "explain"}, at=2),
+    )
+
+    assert sorted(standing(rows.events)) == ["explain", "explain", "review"]
+
+
 def test_a_call_of_another_skill_in_the_turn_is_an_activation_of_its_own() -> None:
     on = thread()
     rows = count(
@@ -279,8 +290,7 @@ def test_a_bodys_path_holds_only_for_a_name_that_agrees(name: str, agrees: bool)
 @pytest.mark.parametrize(
     "body",
     [
-        "Base directory for this skill: /home/mo/.claude/skills/reconcile\n\n# Reconcile",
-        "Base directory for this skill: /home/mo/orchard/.claude/skills/reconcile",
+        "Base directory for this skill: /home/mo/skills/reconcile",
         "See /home/mo/.claude/plugins/cache/till-market/ledger/1.4.0/skills/reconcile",
         "Base directory for this skill:\n/x/plugins/cache/till-market/ledger/1.4.0/skills/x",
     ],
@@ -290,6 +300,22 @@ def test_a_skill_outside_a_plugins_cache_has_no_path(body: str) -> None:
     rows = count(command(on, "reconcile", at=after(0)), meta(on, body, at=after(0)))
 
     assert event(rows).path_evidence is None
+
+
+@pytest.mark.parametrize(
+    "base",
+    [
+        "/home/mo/.claude/skills/reconcile",
+        "/srv/till/.claude/skills/reconcile/",
+        r"C:\u\.claude\skills\reconcile",
+    ],
+)
+def test_a_skill_of_ones_own_is_told_from_a_plugins(base: str) -> None:
+    on = thread()
+    body = f"Base directory for this skill: {base}\n\n# Reconcile"
+    rows = count(command(on, "reconcile", at=after(0)), meta(on, body, at=after(0)))
+
+    assert event(rows).path_evidence == "~/~//reconcile"
 
 
 def test_a_windows_path_and_a_plugin_that_is_one_skill_are_evidence_too() -> None:

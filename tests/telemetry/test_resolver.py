@@ -71,6 +71,13 @@ def test_an_unknown_tool_is_unattributed() -> None:
 # Path
 
 
+def test_a_skill_of_ones_own_is_nobodys_though_a_plugin_has_one_of_that_name() -> None:
+    resolver = Resolver([plugin("ledger", LEDGER, "till-market"), skill("ledger:reconcile")])
+
+    assert shown(of(resolver, "reconcile")) == ("curated", LEDGER, "unique_name")
+    assert of(resolver, "reconcile", path="~/~//reconcile").source is Source.UNATTRIBUTED
+
+
 def test_a_path_names_marketplace_plugin_and_version() -> None:
     resolver = Resolver([plugin("ledger", LEDGER, "till-market"), skill("ledger:reconcile")])
     found = of(resolver, "ledger:reconcile", path="till-market/ledger/1.4.0/reconcile")
