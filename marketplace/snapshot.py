@@ -36,7 +36,7 @@ from marketplace.manifests.catalogue import PATH
 from marketplace.manifests.texts import shown
 from marketplace.names import FLEA_PLUGIN, SERVED_MARKETPLACE
 
-READER_VERSION: Final = 2
+READER_VERSION: Final = 3
 """Raised whenever the same files would be read otherwise; then each marketplace is read anew."""
 
 FETCHES_AT_ONCE: Final = 6

@@ -8,7 +8,7 @@ from marketplace.file_tree import FileTree
 from marketplace.findings import Finding, blocking, warning
 from marketplace.manifests.json_files import JsonFile, read_json
 from marketplace.manifests.sources import BadSource, LocalSource, Source, folder_path, read_source
-from marketplace.manifests.texts import KEBAB, clean, name_problem, shown
+from marketplace.manifests.texts import KEBAB, clean, is_keepable, name_problem, shown
 
 PATH: Final = ".claude-plugin/marketplace.json"
 COMPONENTS: Final = ("skills", "commands", "agents", "hooks", "mcpServers")
@@ -134,6 +134,11 @@ def _entries(
         except BadSource as error:
             text = f"The plugin {shown(name)} is left out: it {error}."
             found.append(blocking("plugin-source", file.path, text, line))
+            continue
+        if not is_keepable(plugins[name].components):
+            del plugins[name]
+            text = f"The plugin {shown(name)} is left out: its components hold broken characters."
+            found.append(blocking("plugin-components", file.path, text, line))
             continue
         if not KEBAB.fullmatch(name):
             text = f"The plugin's name {shown(name)} is not in kebab-case."

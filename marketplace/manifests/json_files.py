@@ -37,14 +37,25 @@ def read_json(files: Mapping[str, bytes], path: str, whole_path: str) -> JsonFil
         return _unusable(whole_path, "", f"is larger than {LARGEST // 1024**2} MiB")
     text = decode(content)
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_constant=_refuse)
     except json.JSONDecodeError as error:
         return _unusable(whole_path, text, f"is not JSON: {error.msg}", error.lineno)
+    except _NotANumber as error:
+        return _unusable(whole_path, text, f"is not JSON: {error} is no number")
     except (ValueError, RecursionError):
         return _unusable(whole_path, text, "is JSON that is nested too deeply or has huge numbers")
     if not isinstance(value, dict):
         return _unusable(whole_path, text, "holds no JSON object", 1)
     return JsonFile(whole_path, text, value)
+
+
+class _NotANumber(Exception):
+    pass
+
+
+def _refuse(constant: str) -> None:
+    """Python reads and writes NaN and Infinity; Claude Code and PostgreSQL take them for broken."""
+    raise _NotANumber(constant)
 
 
 def _unusable(path: str, text: str, problem: str, line: int | None = None) -> JsonFile:

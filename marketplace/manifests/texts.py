@@ -1,5 +1,6 @@
 """Texts of manifests made safe to keep: decoded, bounded, without control characters."""
 
+import math
 import re
 from typing import Any, Final
 
@@ -44,6 +45,17 @@ def name_problem(name: object, longest: int = LONGEST_NAME) -> str | None:
     if name != name.strip():
         return "begins or ends with a blank"
     return None
+
+
+def is_keepable(value: Any) -> bool:
+    """Whether a value can be written as JSON in UTF-8 and kept by PostgreSQL."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, str):
+        return "\x00" not in value and not _has_surrogates(value)
+    if isinstance(value, dict):
+        return all(is_keepable(each) for pair in value.items() for each in pair)
+    return all(map(is_keepable, value)) if isinstance(value, list) else True
 
 
 def shown(value: Any) -> str:

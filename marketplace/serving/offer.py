@@ -16,7 +16,7 @@ from marketplace.names import FLEA_PLUGIN, SERVED_MARKETPLACE
 from marketplace.submissions import placed
 from telemetry.taxonomy import ItemKind
 
-FORM: Final = 1
+FORM: Final = 2
 """Raised whenever the same bundles would be served otherwise."""
 
 CATALOGUE_FILE: Final = ".claude-plugin/marketplace.json"
@@ -162,7 +162,7 @@ def _flea(parts: tuple[Part, ...]) -> Offered:
 def _calling_itself(name: str, bundle: Bundle) -> Bundle:
     """With the served name in its manifest, so that it cannot be met under another one."""
     try:
-        manifest = json.loads(bundle.files[PLUGIN_FILE].decode("utf-8-sig"))
+        manifest = json.loads(bundle.files[PLUGIN_FILE].decode("utf-8-sig"), parse_constant=_refuse)
     except (KeyError, ValueError, RecursionError):
         return bundle
     if not isinstance(manifest, dict) or manifest.get("name") == name:
@@ -171,4 +171,9 @@ def _calling_itself(name: str, bundle: Bundle) -> Bundle:
 
 
 def _json(value: Any) -> bytes:
-    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
+    """Escaped, as half a character in a manifest cannot be written otherwise."""
+    return (json.dumps(value, indent=2, allow_nan=False) + "\n").encode()
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")

@@ -23,7 +23,6 @@ from dulwich.objects import Blob, Commit, ObjectID, ShaFile, Tree
 from dulwich.refs import Ref
 from dulwich.repo import Repo
 
-from marketplace.bundle_store import BundleMissing
 from marketplace.bundles import Bundle, add_file
 from marketplace.serving.offer import (
     CATALOGUE_FILE,
@@ -158,7 +157,8 @@ def _write(folder: Path, plugins: list[Offered]) -> str:
         for plugin in plugins:
             try:
                 bundle = plugin.bundle()
-            except BundleMissing:
+                catalogue([plugin])
+            except Exception:  # whatever is wrong with one plugin, the others are served
                 logger.exception("The plugin %s is left out of what is served.", plugin.name)
                 continue
             listed.append(plugin)

@@ -1,5 +1,6 @@
 """What a marketplace.json offers, in every form it is written in, and what is wrong with it."""
 
+import json
 from typing import Any
 
 import pytest
@@ -214,3 +215,19 @@ def test_odd_but_usable_forms_are_warnings() -> None:
     assert [each.name for each in catalogue.entries] == ["Crane Two", "crane"]
     assert {each.severity for each in findings} == {Severity.WARNING}
     assert sorted(rules(findings)) == ["kebab-case", "kebab-case", "owner-missing", "plugin-twice"]
+
+
+@pytest.mark.parametrize("broken", ['"\\ud800": 1', '"a": "\\u0000"', '"a": 1e999'])
+def test_components_that_cannot_be_kept_leave_out_their_plugin_alone(broken: str) -> None:
+    hostile = {**entry("brew"), "hooks": ["BROKEN"]}
+    text = json.dumps(market(hostile, entry("crane"))).replace('"BROKEN"', f"{{{broken}}}")
+    catalogue, findings = catalogue_of(text)
+    assert catalogue is not None
+    assert [each.name for each in catalogue.entries] == ["crane"]
+    assert rules(findings) == ["plugin-components"]
+
+
+def test_numbers_that_json_does_not_have_are_no_json() -> None:
+    catalogue, findings = catalogue_of('{"name": "quay", "version": NaN, "plugins": []}')
+    assert catalogue is None
+    assert "NaN is no number" in findings[0].message

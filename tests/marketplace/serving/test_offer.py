@@ -132,6 +132,25 @@ def test_a_plugin_whose_files_are_gone_is_left_out(
     assert "crane is left out" in caplog.text
 
 
+def manifest(text: str) -> dict[str, bytes]:
+    return {".claude-plugin/plugin.json": text.encode(), "skills/a/SKILL.md": b"---\n---\n"}
+
+
+@pytest.mark.parametrize("text", ['{"keywords": ["\\ud800"]}', '{"size": NaN}', '{"size": 1e999}'])
+def test_no_manifest_of_one_plugin_keeps_the_others_from_being_served(text: str) -> None:
+    curated()
+    curated("hostile", manifest(text))
+
+    built = build_current(now=NOW)
+
+    names = set(listed(built.catalogue_path.read_bytes()))
+    assert names - {"hostile"} == {"crane"}
+    with zipfile.ZipFile(built.zip_path) as archive:
+        kept = [name for name in archive.namelist() if name.endswith("plugin.json")]
+        for name in kept:
+            assert b"Infinity" not in archive.read(name)
+
+
 def test_an_entry_says_what_the_catalogue_said() -> None:
     curated(
         strict=False,
