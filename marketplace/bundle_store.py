@@ -7,11 +7,15 @@ one that no row names any more is left to `sweep_bundles`.
 import contextlib
 import itertools
 import logging
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
 
 from django.core.files.base import ContentFile
-from django.core.files.storage import Storage, storages
+from django.core.files.storage import FileSystemStorage, Storage, storages
 
 from marketplace.bundles import Bundle, pack, unpack
 
@@ -23,8 +27,16 @@ ORPHAN_AGE = timedelta(days=1)
 BATCH = 500
 
 
+UNREADABLE: Final = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError, RuntimeError)
+"""What reading a zip raises that was damaged."""
+
+
 class BundleMissing(RuntimeError):
-    """A bundle that a row names is not in the storage."""
+    """A bundle that a row names is not in the storage, or not as it was stored."""
+
+    def __init__(self, digest: str) -> None:
+        super().__init__(f"the bundle {digest} is not in the storage, or damaged there")
+        self.digest = digest
 
 
 def bundles() -> Storage:
@@ -32,28 +44,57 @@ def bundles() -> Storage:
 
 
 def store_bundle(bundle: Bundle) -> str:
-    """Keep the bundle; returns its digest, by which it is found again."""
+    """Keep the bundle; returns its digest, by which it is found again.
+
+    One that is there already is read, and written anew where it was damaged.
+    """
     digest = bundle.digest()
-    if not bundles().exists(_name(digest)):
-        # Written under the same name at the same time it may get another one, which is swept.
-        bundles().save(_name(digest), ContentFile(pack(bundle)))
+    if not is_stored(digest):
+        _write(_name(digest), pack(bundle))
     return digest
+
+
+def is_stored(digest: str) -> bool:
+    """Whether the bundle is there, and whole."""
+    try:
+        read_bundle(digest)
+    except BundleMissing:
+        return False
+    return True
 
 
 def read_packed(digest: str) -> bytes:
     """The zip of a stored bundle. Raises BundleMissing."""
-    try:
-        with bundles().open(_name(digest)) as file:
-            content = file.read()
-    except FileNotFoundError as error:
-        raise BundleMissing(f"the bundle {digest} is not in the storage") from error
-    assert isinstance(content, bytes)  # noqa: S101  opened for bytes
-    return content
+    return _read(digest)[0]
 
 
 def read_bundle(digest: str) -> Bundle:
     """Raises BundleMissing."""
-    return unpack(read_packed(digest))
+    return _read(digest)[1]
+
+
+def _read(digest: str) -> tuple[bytes, Bundle]:
+    """The zip and what is in it, which is what the digest says. Raises BundleMissing."""
+    try:
+        with bundles().open(_name(digest)) as file:
+            content = file.read()
+        bundle = unpack(content)
+    except (FileNotFoundError, *UNREADABLE) as error:
+        raise BundleMissing(digest) from error
+    if bundle.digest() != digest:
+        raise BundleMissing(digest)
+    assert isinstance(content, bytes)  # noqa: S101  opened for bytes
+    return content, bundle
+
+
+def _write(name: str, content: bytes) -> None:
+    """All of the file or none: what was broken off has a name that is swept."""
+    storage = bundles()
+    if not isinstance(storage, FileSystemStorage):
+        storage.save(name, ContentFile(content))
+        return
+    written = storage.save(f"{name}.part", ContentFile(content))
+    Path(storage.path(written)).replace(storage.path(name))
 
 
 def sweep_bundles(named: Callable[[list[str]], set[str]], *, now: datetime) -> int:
