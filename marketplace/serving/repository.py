@@ -23,6 +23,7 @@ from dulwich.objects import Blob, Commit, ObjectID, ShaFile, Tree
 from dulwich.refs import Ref
 from dulwich.repo import Repo
 
+from marketplace.bundle_store import BundleMissing, is_stored
 from marketplace.bundles import Bundle, add_file
 from marketplace.serving.offer import (
     CATALOGUE_FILE,
@@ -58,11 +59,13 @@ CONFIG: Final = (
 
 @dataclass(frozen=True)
 class Built:
-    """A state that is served. `is_new`: it was not before this call."""
+    """A state that is served. `is_new`: it was not before this call. `missing` are the digests of
+    bundles that could not be read for it."""
 
     commit: str
     plugins: int
     is_new: bool = False
+    missing: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -86,13 +89,13 @@ def build_current(*, now: datetime) -> Built:
     process of this machine builds."""
     plugins = offered_plugins()
     mark = fingerprint(plugins)
-    built = _state(mark)
+    built = _whole_state(mark)
     if built is not None:
         _remove_retired(built.commit)
         return built
     # By host, since each machine has a folder of its own.
     with leases.lease(f"served:{this_host()}", ttl=BUILD_LEASE):
-        built = _state(mark) or _build(plugins, mark)
+        built = _whole_state(mark) or _build(plugins, mark)
     _remove_retired(built.commit)
     return built
 
@@ -123,10 +126,16 @@ def _state(mark: str) -> Built | None:
         state = json.loads((served_folder() / STATE).read_text())
     except (FileNotFoundError, ValueError):
         return None
-    built = Built(state["commit"], state["plugins"])
+    built = Built(state["commit"], state["plugins"], missing=tuple(state.get("missing", ())))
     if (mark and state["fingerprint"] != mark) or not built.folder.is_dir():
         return None
     return built
+
+
+def _whole_state(mark: str) -> Built | None:
+    """Like `_state`; None as well when a bundle that was missing for it can be read now."""
+    built = _state(mark)
+    return None if built is None or any(map(is_stored, built.missing)) else built
 
 
 def _build(plugins: list[Offered], mark: str) -> Built:
@@ -135,21 +144,27 @@ def _build(plugins: list[Offered], mark: str) -> Built:
     before = _state("")
     building = root / f".building-{os.getpid()}-{time.monotonic_ns()}"
     try:
-        commit = _write(building, plugins)
+        commit, missing = _write(building, plugins)
         folder = root / commit
         # A state that was there before and comes back is the same, file by file.
         shutil.rmtree(folder, ignore_errors=True)
         building.rename(folder)
     finally:
         shutil.rmtree(building, ignore_errors=True)
-    _put(root / STATE, {"fingerprint": mark, "commit": commit, "plugins": len(plugins)})
+    built = Built(commit, len(plugins), is_new=True, missing=tuple(missing))
+    _put(
+        root / STATE,
+        {"fingerprint": mark, "commit": commit, "plugins": built.plugins, "missing": missing},
+    )
     if before is not None and before.commit != commit:
         with contextlib.suppress(OSError):
             os.utime(before.folder)
-    return Built(commit, len(plugins), is_new=True)
+    return built
 
 
-def _write(folder: Path, plugins: list[Offered]) -> str:
+def _write(folder: Path, plugins: list[Offered]) -> tuple[str, list[str]]:
+    """The commit, and the digests of bundles that could not be read."""
+    missing: list[str] = []
     folder.mkdir(mode=0o700)
     with Repo.init_bare(str(folder)) as repository, _Pen(repository, folder / ZIP) as pen:
         root = _Folder()
@@ -158,6 +173,10 @@ def _write(folder: Path, plugins: list[Offered]) -> str:
             try:
                 bundle = plugin.bundle()
                 catalogue([plugin])
+            except BundleMissing as error:
+                missing.append(error.digest)
+                logger.exception("The plugin %s is left out of what is served.", plugin.name)
+                continue
             except Exception:  # whatever is wrong with one plugin, the others are served
                 logger.exception("The plugin %s is left out of what is served.", plugin.name)
                 continue
@@ -174,7 +193,7 @@ def _write(folder: Path, plugins: list[Offered]) -> str:
         repository.refs.set_symbolic_ref(HEAD, BRANCH)
     (folder / "config").write_text(CONFIG)
     (folder / CATALOGUE).write_bytes(content)
-    return commit.id.decode()
+    return commit.id.decode(), missing
 
 
 def _commit(tree: ObjectID) -> Commit:

@@ -132,6 +132,24 @@ def test_a_plugin_whose_files_are_gone_is_left_out(
     assert "crane is left out" in caplog.text
 
 
+@pytest.mark.parametrize("is_damaged", [True, False])
+def test_a_plugin_whose_files_come_back_is_served_again(is_damaged: bool) -> None:
+    curated("other", {"skills/a/SKILL.md": b"other"})
+    file = Path(bundles().path(f"{(digest := curated().digest)[:2]}/{digest}.zip"))
+    content = file.read_bytes()
+    file.unlink()
+    if is_damaged:
+        file.write_bytes(content[:30])
+    without = build_current(now=NOW)
+    assert list(listed(without.catalogue_path.read_bytes())) == ["other"]
+    assert not build_current(now=NOW).is_new
+
+    file.write_bytes(content)
+
+    assert set(listed(build_current(now=NOW).catalogue_path.read_bytes())) == {"crane", "other"}
+    assert not build_current(now=NOW).is_new
+
+
 def manifest(text: str) -> dict[str, bytes]:
     return {".claude-plugin/plugin.json": text.encode(), "skills/a/SKILL.md": b"---\n---\n"}
 
