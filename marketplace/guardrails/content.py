@@ -21,9 +21,14 @@ LONGEST_BODY: Final = 500
 PLACEHOLDER: Final = re.compile(
     r"\b(todo|tbd|fixme|lorem ipsum|your description|placeholder)\b", re.I
 )
-TAG: Final = re.compile(r"<\s*/?\s*[a-z!?][^<>]{0,200}>", re.I)
+TAG: Final = re.compile(r"<[a-z/!?]", re.I)
+"""Where browsers begin a tag, closed or not; `a < b` is none."""
+
 EXAMPLE: Final = re.compile(r"</?(example|commentary|context|user|assistant)>", re.I)
 """What descriptions of agents are made of, by Claude Code's own advice."""
+
+TOOL: Final = re.compile(r"[^\s,()]+(?:\([^()]*\))?")
+ANY_COMMAND: Final = frozenset({"Bash", "Bash()", "Bash(*)", "Bash(:*)", "Bash(*:*)", "*"})
 
 DESCRIPTION_MISSING = blocks("description-missing", "There is no description.")
 DESCRIPTION_HTML = blocks("description-html", "A description holds HTML.")
@@ -94,7 +99,7 @@ def check_tools(submission: Submission) -> Iterator[Finding]:
     for path, document in documents(submission):
         value = document.fields.get("allowed-tools")
         tools = ",".join(map(str, value)) if isinstance(value, list) else str(value or "")
-        if re.search(r"(^|[\s,])(Bash(\(\s*\*?\s*(:\*)?\s*\))?|\*)\s*(,|$)", tools):
+        if any("".join(tool.split()) in ANY_COMMAND for tool in TOOL.findall(tools)):
             line = line_of(submission.texts[path], "allowed-tools")
             text = "Any command may be run without being asked: name those that are needed."
             yield BROAD_TOOLS.at(path, text, line)

@@ -132,6 +132,10 @@ def test_a_bad_line_is_found_behind_a_very_long_beginning() -> None:
         (SKILL.replace("Lists open invoices and drafts reminders.", ""), {"description-missing"}),
         (SKILL.replace("Lists open", "<b>Lists</b> open"), {"description-html"}),
         (SKILL.replace("Lists open", "<img src=x onerror=alert(1)> open"), {"description-html"}),
+        (SKILL.replace("drafts", "<img src=x onerror=alert(1)//"), {"description-html"}),
+        (SKILL.replace("Lists", f"<img title='{'a' * 300}'> Lists"), {"description-html"}),
+        (SKILL.replace("drafts", "</p"), {"description-html"}),
+        (SKILL.replace("Lists open", "Lists sums < limit, open"), set()),
         (SKILL.replace("Lists open invoices and drafts", "Drafts"), {"description-short"}),
         (SKILL.replace("Lists open", "very " * 250), {"description-long"}),
         (SKILL.replace("Lists open", "TODO: lists open"), {"front-matter-yaml", "placeholder"}),
@@ -140,7 +144,9 @@ def test_a_bad_line_is_found_behind_a_very_long_beginning() -> None:
         (SKILL + "line\n" * 600, {"body-long"}),
         (SKILL.replace("name:", "allowed-tools: Bash\nname:"), {"broad-tools"}),
         (SKILL.replace("name:", "allowed-tools: [Read, 'Bash(*)']\nname:"), {"broad-tools"}),
+        (SKILL.replace("name:", "allowed-tools: Read Bash( * ) Write\nname:"), {"broad-tools"}),
         (SKILL.replace("name:", "allowed-tools: Bash(ledger:*)\nname:"), set()),
+        (SKILL.replace("name:", "allowed-tools: Bash(ledger * --dry), Read\nname:"), set()),
         (SKILL.replace("name:", "hooks: {Stop: []}\nname:"), {"hook"}),
         (SKILL.replace("Lists", "Lists: [unclosed, "), {"front-matter-yaml"}),
         (
@@ -153,6 +159,28 @@ def test_a_bad_line_is_found_behind_a_very_long_beginning() -> None:
 )  # fmt: skip
 def test_what_is_wrong_with_a_skill_is_named(text: str, rules: set[str]) -> None:
     assert set(found({"SKILL.md": text}, "skill")) == rules
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        'allowed-tools: "Bash(' + " " * 60_000 + 'x"',
+        'allowed-tools: "' + "Bash(" * 12_000 + '"',
+        'allowed-tools: "Bash(' + "x " * 30_000 + '"',
+    ],
+)
+def test_a_field_that_is_made_to_be_slow_is_read_in_one_pass(field: str) -> None:
+    text = SKILL.replace("name:", f"{field}\nname:")
+
+    assert set(found({"SKILL.md": text}, "skill")) - {"encoded-block"} == {"broad-tools"}
+
+
+def test_a_description_of_blanks_behind_an_angle_is_read_in_one_pass() -> None:
+    text = SKILL.replace("Lists open", '"Lists <' + " " * 60_000 + "1 open").replace(
+        "reminders.", 'reminders."'
+    )
+
+    assert set(found({"SKILL.md": text}, "skill")) == {"description-long"}
 
 
 @pytest.mark.parametrize("name", ["", "Two Words", "UPPER", "a--b", "x" * 65, "flea", "a/b", "né"])
