@@ -5,6 +5,7 @@ the attribution tables up to date in the same transaction.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -25,17 +26,31 @@ from marketplace.store import (
 from marketplace.store_errors import NotYours, ReasonMissing, UnknownAction, WrongState
 
 
+@dataclass(frozen=True)
+class Change:
+    """Who wants a change, when and why. `as_admin`: they may act as an admin here and now."""
+
+    by: User
+    as_admin: bool
+    now: datetime
+    reason: str
+
+
 def change_state(
     item: FleaItem,
     action: str,
     *,
     by: User,
+    as_admin: bool,
     now: datetime,
     door: audit.Door,
     reason: str = "",
     request: HttpRequest | None = None,
 ) -> FleaItem:
     """Do one of ACTIONS; returns the item as it is then.
+
+    An admin whose token lacks the scope for it does not act `as_admin`: the account alone is not
+    enough, and neither is the flag without the account.
 
     Raises UnknownAction, NotYours, AdminOnly, WrongState or ReasonMissing.
     """
@@ -45,10 +60,11 @@ def change_state(
             f"There is no action {action!r}.", fix=f"Choose one of {', '.join(ACTIONS)}."
         )
     reason = reason.strip()[:2_000]
+    change = Change(by, as_admin and is_admin(by), now, reason)
     with transaction.atomic():
         item = FleaItem.objects.select_for_update().get(pk=item.pk)
         before = item.state
-        version = act(item, by, now, reason)
+        version = act(item, change)
         item.refresh_from_db()
         audit.record(
             action=f"store.{action}",
@@ -63,98 +79,108 @@ def change_state(
     return item
 
 
-def _submit(item: FleaItem, by: User, now: datetime, reason: str) -> FleaVersion:
+def _submit(item: FleaItem, change: Change) -> FleaVersion:
     """A draft shall be offered."""
-    _require_owner(item, by)
+    _require_owner(item, change.by)
     version = item.versions.filter(state=FleaState.DRAFT).order_by("-number").first()
     if version is None or item.state == FleaState.REMOVED:
         raise _wrong(item, "has no draft")
-    go_live_or_wait(item, version, by=by, now=now)
+    go_live_or_wait(item, version, by=change.by, now=change.now)
     return version
 
 
-def _withdraw(item: FleaItem, by: User, now: datetime, reason: str) -> FleaVersion | None:
+def _withdraw(item: FleaItem, change: Change) -> FleaVersion | None:
     """What waits becomes a draft again; where nothing waits, the live item is taken out."""
-    _require_owner(item, by)
+    _require_owner(item, change.by)
     version = _waiting(item)
     if version is not None:
-        set_version_state(version, FleaState.DRAFT, by=by, now=now, reason=reason)
+        set_version_state(
+            version, FleaState.DRAFT, by=change.by, now=change.now, reason=change.reason
+        )
         if not item.is_live:
-            set_item_state(item, FleaState.DRAFT, by=by, now=now, reason=reason)
+            set_item_state(
+                item, FleaState.DRAFT, by=change.by, now=change.now, reason=change.reason
+            )
         return version
     if not item.is_live:
         raise _wrong(item, "is neither live nor waiting")
-    set_item_state(item, FleaState.REMOVED, by=by, now=now, reason=reason)
-    attribute(item, now=now)
+    set_item_state(item, FleaState.REMOVED, by=change.by, now=change.now, reason=change.reason)
+    attribute(item, now=change.now)
     return item.live_version
 
 
-def _approve(item: FleaItem, by: User, now: datetime, reason: str) -> FleaVersion:
-    _require_admin(by)
+def _approve(item: FleaItem, change: Change) -> FleaVersion:
+    _require_admin(change)
     version = _waiting(item)
     if version is None or item.state == FleaState.REMOVED:
         raise _wrong(item, "has nothing that waits")
     item.needs_review = False
-    make_live(item, version, by=by, now=now)
+    make_live(item, version, by=change.by, now=change.now)
     return version
 
 
-def _reject(item: FleaItem, by: User, now: datetime, reason: str) -> FleaVersion | None:
+def _reject(item: FleaItem, change: Change) -> FleaVersion | None:
     """What waits is refused and what is live stays; where nothing waits, the live item goes."""
-    _require_admin(by)
-    _require_reason(reason)
+    _require_admin(change)
+    _require_reason(change.reason)
     version = _waiting(item)
     if version is not None:
-        set_version_state(version, FleaState.REJECTED, by=by, now=now, reason=reason)
+        set_version_state(
+            version, FleaState.REJECTED, by=change.by, now=change.now, reason=change.reason
+        )
         if not item.is_live:
             item.needs_review = True
-            set_item_state(item, FleaState.REJECTED, by=by, now=now, reason=reason)
+            set_item_state(
+                item, FleaState.REJECTED, by=change.by, now=change.now, reason=change.reason
+            )
         return version
     if not item.is_live:
         raise _wrong(item, "is neither live nor waiting")
     item.needs_review = True
-    set_item_state(item, FleaState.REJECTED, by=by, now=now, reason=reason)
-    attribute(item, now=now)
+    set_item_state(item, FleaState.REJECTED, by=change.by, now=change.now, reason=change.reason)
+    attribute(item, now=change.now)
     return item.live_version
 
 
-def _remove(item: FleaItem, by: User, now: datetime, reason: str) -> FleaVersion | None:
+def _remove(item: FleaItem, change: Change) -> FleaVersion | None:
     """Gone from every list, whatever it was; it can be restored."""
-    if item.owner != by:
-        _require_admin(by)
-        _require_reason(reason)
+    if item.owner != change.by:
+        _require_admin(change)
+        _require_reason(change.reason)
     if item.state == FleaState.REMOVED:
         raise _wrong(item, "is removed already")
-    item.needs_review = item.needs_review or item.owner != by
-    set_item_state(item, FleaState.REMOVED, by=by, now=now, reason=reason)
-    attribute(item, now=now)
+    item.needs_review = item.needs_review or item.owner != change.by
+    set_item_state(item, FleaState.REMOVED, by=change.by, now=change.now, reason=change.reason)
+    attribute(item, now=change.now)
     return item.live_version
 
 
-def _restore(item: FleaItem, by: User, now: datetime, reason: str) -> FleaVersion | None:
+def _restore(item: FleaItem, change: Change) -> FleaVersion | None:
     """Back to what it was: live where it ever was, else to what its newest version is."""
     if item.state not in {FleaState.REMOVED, FleaState.REJECTED}:
         raise _wrong(item, "is neither removed nor rejected")
-    if not is_admin(by) and (item.owner != by or item.state_by != by):
+    if not change.as_admin and (item.owner != change.by or item.state_by != change.by):
         raise NotYours(
             f"{item.public_name} was taken out by {item.state_by_name}.", fix="Ask an admin."
         )
-    if is_admin(by):
+    if change.as_admin:
         item.needs_review = False
     version = item.live_version
     if version is not None and not item.needs_review:
-        make_live(item, version, by=by, now=now)
+        make_live(item, version, by=change.by, now=change.now)
         return version
     version = item.newest_version()
     was_pending = version is not None and version.state == FleaState.PENDING
     state = FleaState.PENDING if was_pending else FleaState.DRAFT
     if version is not None and version.state == FleaState.REJECTED:
-        set_version_state(version, FleaState.DRAFT, by=by, now=now, reason=reason)
-    set_item_state(item, state, by=by, now=now, reason=reason)
+        set_version_state(
+            version, FleaState.DRAFT, by=change.by, now=change.now, reason=change.reason
+        )
+    set_item_state(item, state, by=change.by, now=change.now, reason=change.reason)
     return version
 
 
-Act = Callable[[FleaItem, User, datetime, str], FleaVersion | None]
+Act = Callable[[FleaItem, Change], FleaVersion | None]
 ACTIONS: Final[Mapping[str, Act]] = {
     "submit": _submit,
     "withdraw": _withdraw,
@@ -174,8 +200,8 @@ def _require_owner(item: FleaItem, by: User) -> None:
         raise NotYours(f"{item.public_name} is not yours.", fix="Ask its owner or an admin.")
 
 
-def _require_admin(by: User) -> None:
-    if not is_admin(by):
+def _require_admin(change: Change) -> None:
+    if not change.as_admin:
         raise AdminOnly("Only an admin may do this.", fix="Ask an admin of this Agnes.")
 
 

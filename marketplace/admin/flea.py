@@ -101,6 +101,7 @@ class FleaItemAdmin(TelemetryAdmin):
                     item,
                     action,
                     by=cast("User", request.user),
+                    as_admin=True,
                     now=timezone.now(),
                     door=audit.Door.PAGE,
                     reason=request.POST.get("reason", ""),

@@ -246,12 +246,14 @@ def change_item(
     """`submit` and `withdraw` for its owner, `remove` and `restore` for owner or admin, `approve`
     and `reject` for admins. Admins give a reason when they reject or remove."""
     caller = caller_of(request)
-    as_admin = action in ADMIN_ACTIONS or (is_admin(caller.user) and caller.has_scope(Scope.ADMIN))
-    user = require_admin(request) if as_admin else require_scope(request, Scope.PUBLISH)
+    as_admin = is_admin(caller.user) and caller.has_scope(Scope.ADMIN)
+    needs_admin = as_admin or action in ADMIN_ACTIONS
+    user = require_admin(request) if needs_admin else require_scope(request, Scope.PUBLISH)
     item = change_state(
         find_item(name, by=user),
         action,
         by=user,
+        as_admin=as_admin,
         now=timezone.now(),
         door=audit.Door.API,
         reason=body.reason if body else "",

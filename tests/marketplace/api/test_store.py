@@ -194,6 +194,21 @@ def test_an_owner_takes_out_and_an_admin_too(as_ada: Caller, as_root: Caller) ->
     assert error(as_ada.act("explode"), 404)["code"] == "unknown_action"
 
 
+@pytest.mark.parametrize("action", ["remove", "restore", "reject", "approve"])
+def test_an_admins_token_without_the_admins_scope_is_nobody_special(
+    as_ada: Caller, root: User, action: str
+) -> None:
+    as_ada.post("items", skill_zip())
+    if action == "restore":
+        as_ada.act("remove")
+    state = FleaItem.objects.get().state
+
+    answer = Caller(root, "publish", "read").act(action, "Because.")
+
+    assert error(answer, 403)["code"] in {"admin_only", "missing_scope", "not_yours"}
+    assert FleaItem.objects.get().state == state
+
+
 def test_a_download_is_the_same_every_time_and_counted_once_a_person(
     as_ada: Caller, as_bob: Caller
 ) -> None:
