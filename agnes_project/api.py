@@ -1,8 +1,7 @@
 """The only NinjaAPI. Apps add their routers here; its documentation is served at /api/docs."""
 
-from ninja import NinjaAPI
-
 from accounts.api_auth import SessionCookieAuth, TokenAuth
+from agnes_project.api_description import DescribedAPI
 from agnes_project.api_errors import register_error_handlers
 from agnes_project.api_strictness import make_strict
 from agnes_project.content_security import for_api_page
@@ -17,7 +16,7 @@ from telemetry.api import (
     usage_summary,
 )
 
-api = NinjaAPI(
+api = DescribedAPI(
     title="Agnes",
     version="1",
     description="What an organisation's people do with Claude Code.",

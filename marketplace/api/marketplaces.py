@@ -8,6 +8,7 @@ from django.utils import timezone
 from ninja import Field, Query, Router, Schema, Status
 
 from accounts import audit
+from accounts.api_answers import answers
 from accounts.models import Scope
 from accounts.permissions import require_admin, require_scope
 from marketplace.gaps import offered_but_unused, used_but_unlisted
@@ -168,7 +169,12 @@ def list_marketplaces(request: HttpRequest) -> list[dict[str, Any]]:
     return [_shown(each) for each in Marketplace.objects.registered()]
 
 
-@router.post("", response={201: MarketplaceDetails}, summary="Register a marketplace")
+@router.post(
+    "",
+    response={201: MarketplaceDetails},
+    summary="Register a marketplace",
+    openapi_extra=answers(409),
+)
 def create_marketplace(request: HttpRequest, body: NewMarketplace) -> Status[dict[str, Any]]:
     """Admins only. It is empty until it was synced, which the worker does at once."""
     admin = require_admin(request)
@@ -207,7 +213,12 @@ def read_marketplace(request: HttpRequest, slug: str) -> dict[str, Any]:
     return _details(find_marketplace(slug))
 
 
-@router.patch("/{slug}", response=MarketplaceDetails, summary="Change a marketplace")
+@router.patch(
+    "/{slug}",
+    response=MarketplaceDetails,
+    summary="Change a marketplace",
+    openapi_extra=answers(409),
+)
 def update_marketplace(request: HttpRequest, slug: str, body: MarketplaceChange) -> dict[str, Any]:
     """Admins only. A stored token is dropped when the address leads to another host."""
     admin = require_admin(request)
@@ -232,7 +243,12 @@ def delete_marketplace(request: HttpRequest, slug: str) -> Status[None]:
     return Status(204, None)
 
 
-@router.post("/{slug}/sync", response=SyncAnswer, summary="Sync a marketplace now")
+@router.post(
+    "/{slug}/sync",
+    response=SyncAnswer,
+    summary="Sync a marketplace now",
+    openapi_extra=answers(409, 502, 503, 504),
+)
 def sync_now(request: HttpRequest, slug: str) -> dict[str, Any]:
     """Admins only; answers when it is done. When it fails, the last good state stays."""
     admin = require_admin(request)

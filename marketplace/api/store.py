@@ -10,6 +10,7 @@ from django.utils.http import quote_etag
 from ninja import Field, Query, Router, Schema, Status
 
 from accounts import audit
+from accounts.api_answers import answers
 from accounts.errors import AgnesError
 from accounts.models import Scope, User
 from accounts.permissions import caller_of, is_admin, require_admin, require_scope
@@ -33,21 +34,21 @@ router = Router(tags=["flea market"])
 MOST_ITEMS = 200
 ADMIN_ACTIONS = frozenset({"approve", "reject"})
 BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/zip": {"schema": {"type": "string", "format": "binary"}},
-            "text/markdown": {"schema": {"type": "string"}},
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {"file": {"type": "string", "format": "binary"}},
-                }
-            },
+    "required": True,
+    "content": {
+        "application/zip": {"schema": {"type": "string", "format": "binary"}},
+        "text/markdown": {"schema": {"type": "string"}},
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["file"],
+                "properties": {"file": {"type": "string", "format": "binary"}},
+            }
         },
-    }
+    },
 }
+UPLOAD = answers(411, 413, body=BODY)
+PUBLISHING = answers(409, 411, 413, body=BODY)
 
 
 class BodyMissing(AgnesError):
@@ -151,7 +152,7 @@ def list_store(request: HttpRequest, query: Query[ListQuery]) -> dict[str, Any]:
     return {"count": items.count(), "items": [_item(item, user) for item in page]}
 
 
-@router.post("/preview", response=PreviewOut, summary="Check an upload", openapi_extra=BODY)
+@router.post("/preview", response=PreviewOut, summary="Check an upload", openapi_extra=UPLOAD)
 def preview_upload(request: HttpRequest, query: Query[UploadQuery]) -> dict[str, Any]:
     """What the guardrails would say. Nothing is stored."""
     user = require_scope(request, Scope.PUBLISH)
@@ -165,7 +166,12 @@ def preview_upload(request: HttpRequest, query: Query[UploadQuery]) -> dict[str,
     }
 
 
-@router.post("/items", response={201: UploadedOut}, summary="Publish an item", openapi_extra=BODY)
+@router.post(
+    "/items",
+    response={201: UploadedOut},
+    summary="Publish an item",
+    openapi_extra=PUBLISHING,
+)
 def publish_item(request: HttpRequest, query: Query[UploadQuery]) -> Status[dict[str, Any]]:
     """A zip or a Markdown file, as the body or as `file` in a form; at most 10 MiB."""
     user = require_scope(request, Scope.PUBLISH)
@@ -196,7 +202,7 @@ def list_versions(request: HttpRequest, name: str) -> list[dict[str, Any]]:
     "/items/{name}/versions",
     response={201: UploadedOut},
     summary="Publish a new version",
-    openapi_extra=BODY,
+    openapi_extra=PUBLISHING,
 )
 def publish_version(
     request: HttpRequest, name: str, query: Query[UploadQuery]
@@ -214,7 +220,12 @@ def publish_version(
     return Status(201, _uploaded(version, user))
 
 
-@router.get("/items/{name}/download", response={200: None}, summary="Download an item as a zip")
+@router.get(
+    "/items/{name}/download",
+    response={200: None},
+    summary="Download an item as a zip",
+    openapi_extra=answers(304, types=["application/zip"]),
+)
 def download_item(request: HttpRequest, name: str, version: int | None = None) -> HttpResponse:
     """The live version as it is served; owners and admins may name another one."""
     user = require_scope(request, Scope.READ)
@@ -239,7 +250,12 @@ def download_item(request: HttpRequest, name: str, version: int | None = None) -
     )
 
 
-@router.post("/items/{name}/{action}", response=ItemOut, summary="Change an item's state")
+@router.post(
+    "/items/{name}/{action}",
+    response=ItemOut,
+    summary="Change an item's state",
+    openapi_extra=answers(409),
+)
 def change_item(
     request: HttpRequest, name: str, action: str, body: ReasonIn | None = None
 ) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from django.utils import timezone
 from ninja import Field, Router, Schema, Status
 
 from accounts import audit
+from accounts.api_answers import answers
 from accounts.permissions import require_admin
 from telemetry.ask import history
 from telemetry.ask.results import csv_response
@@ -135,7 +136,12 @@ def _asker(request: HttpRequest) -> Asker:
     return Asker(require_admin(request), audit.Door.API, timezone.now(), request)
 
 
-@router.post("/ask", response=AnswerOut, summary="Ask a question in plain language")
+@router.post(
+    "/ask",
+    response=AnswerOut,
+    summary="Ask a question in plain language",
+    openapi_extra=answers(404, 429, 502, 503),
+)
 def ask_question(request: HttpRequest, body: QuestionBody) -> dict[str, Any]:
     """A model writes SQL, which is judged, run and returned with its rows.
 
@@ -144,14 +150,24 @@ def ask_question(request: HttpRequest, body: QuestionBody) -> dict[str, Any]:
     return ask(body.question, asker=_asker(request), follows=body.follows).as_json()
 
 
-@router.post("/ask/preview", response=PreviewOut, summary="See what asking would send")
+@router.post(
+    "/ask/preview",
+    response=PreviewOut,
+    summary="See what asking would send",
+    openapi_extra=answers(404, 503),
+)
 def preview_question(request: HttpRequest, body: QuestionBody) -> dict[str, Any]:
     """Nothing is sent, and nothing is kept."""
     seen = preview(body.question, asker=_asker(request), follows=body.follows)
     return {"address": seen.address, "model": seen.model, "bytes": seen.bytes, "body": seen.body}
 
 
-@router.post("/ask/sql", response=AnswerOut, summary="Run a SELECT of your own")
+@router.post(
+    "/ask/sql",
+    response=AnswerOut,
+    summary="Run a SELECT of your own",
+    openapi_extra=answers(404, 429, 503),
+)
 def run_own_sql(request: HttpRequest, body: SqlBody) -> dict[str, Any]:
     """Through the same guard and sandbox as a model's; no model is asked."""
     asker = _asker(request)
@@ -165,7 +181,12 @@ def list_verified(request: HttpRequest) -> Any:
     return verified_questions()
 
 
-@router.post("/ask/verified/{id}", response=AnswerOut, summary="Run a verified question")
+@router.post(
+    "/ask/verified/{id}",
+    response=AnswerOut,
+    summary="Run a verified question",
+    openapi_extra=answers(400, 429, 503),
+)
 def run_verified_question(request: HttpRequest, id: str) -> dict[str, Any]:
     return run_verified(id, asker=_asker(request)).as_json()
 
@@ -176,7 +197,12 @@ def list_history(request: HttpRequest, limit: int = 50) -> Any:
     return history.questions_of(admin)[: min(max(limit, 1), MOST_LISTED)]
 
 
-@router.get("/ask/history/{id}/csv", summary="The rows of a question, as csv", response={200: None})
+@router.get(
+    "/ask/history/{id}/csv",
+    summary="The rows of a question, as csv",
+    response={200: None},
+    openapi_extra=answers(400, 429, 503, types=["text/csv"]),
+)
 def download_rows(request: HttpRequest, id: int) -> HttpResponse:
     """Its SQL runs again on the data of now. 422 when it does not run."""
     asker = _asker(request)
@@ -190,7 +216,12 @@ def list_saved(request: HttpRequest) -> Any:
     return history.saved_for(require_admin(request))[:MOST_LISTED]
 
 
-@router.post("/ask/saved", response={201: SavedOut}, summary="Save a question under a name")
+@router.post(
+    "/ask/saved",
+    response={201: SavedOut},
+    summary="Save a question under a name",
+    openapi_extra=answers(409),
+)
 def save(request: HttpRequest, body: SaveBody) -> Status[SavedQuestion]:
     saved = history.save_question(
         by=require_admin(request),
@@ -206,7 +237,12 @@ def save(request: HttpRequest, body: SaveBody) -> Status[SavedQuestion]:
     return Status(201, saved)
 
 
-@router.post("/ask/saved/{id}/run", response=AnswerOut, summary="Run a saved question")
+@router.post(
+    "/ask/saved/{id}/run",
+    response=AnswerOut,
+    summary="Run a saved question",
+    openapi_extra=answers(400, 429, 503),
+)
 def run_saved_question(request: HttpRequest, id: int) -> dict[str, Any]:
     asker = _asker(request)
     return run_saved(id, asker=asker).as_json()

@@ -8,6 +8,7 @@ from django.utils import timezone
 from ninja import Field, Query, Router, Schema, Status
 
 from accounts import audit
+from accounts.api_answers import answers
 from accounts.models import Scope, User
 from accounts.permissions import caller_of, require_scope
 from telemetry import own_sessions, privacy
@@ -116,7 +117,12 @@ def session(request: HttpRequest, session_id: str) -> dict[str, Any]:
     return own_sessions.described(own_sessions.find_session(user, session_id))
 
 
-@router.get("/sessions/{session_id}/download", summary="Its transcript", response={200: None})
+@router.get(
+    "/sessions/{session_id}/download",
+    summary="Its transcript",
+    response={200: None},
+    openapi_extra=answers(410, types=["application/x-ndjson"]),
+)
 def download(request: HttpRequest, session_id: str) -> StreamingHttpResponse:
     """The lines of all its files as JSONL, main file first, secrets masked."""
     user = require_scope(request, Scope.READ)
@@ -127,7 +133,12 @@ def download(request: HttpRequest, session_id: str) -> StreamingHttpResponse:
     return response
 
 
-@router.delete("/sessions/{session_id}", response={204: None}, summary="Erase your session")
+@router.delete(
+    "/sessions/{session_id}",
+    response={204: None},
+    summary="Erase your session",
+    openapi_extra=answers(409),
+)
 def delete_session(request: HttpRequest, session_id: str) -> Status[None]:
     """Files, events, figures and all; it is not taken again."""
     user = require_scope(request, Scope.PUSH)
@@ -143,7 +154,12 @@ def private_sessions(request: HttpRequest) -> dict[str, Any]:
     return {"sessions": list(marks.values_list("session_id", flat=True))}
 
 
-@router.put("/private-sessions/{session_id}", response=MarkAnswer, summary="Keep a session private")
+@router.put(
+    "/private-sessions/{session_id}",
+    response=MarkAnswer,
+    summary="Keep a session private",
+    openapi_extra=answers(409),
+)
 def mark_private(request: HttpRequest, session_id: str, body: MarkBody) -> privacy.Marked:
     """No upload of it, or of a copy of it, is taken from now on, from any machine."""
     user = require_scope(request, Scope.PUSH)

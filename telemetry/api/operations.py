@@ -9,6 +9,7 @@ from django.utils import timezone
 from ninja import Field, Router, Schema
 
 from accounts import audit
+from accounts.api_answers import answers
 from accounts.errors import AgnesError
 from accounts.models import User
 from accounts.permissions import require_admin
@@ -89,7 +90,10 @@ class ProcessAnswer(Schema):
 
 
 @router.post(
-    "/usage/reprocess", response=ReprocessAnswer, summary="Derive sessions again from transcripts"
+    "/usage/reprocess",
+    response=ReprocessAnswer,
+    summary="Derive sessions again from transcripts",
+    openapi_extra=answers(404),
 )
 def reprocess_usage(request: HttpRequest, body: ReprocessBody | None = None) -> dict[str, Any]:
     """Figures stay meanwhile; the worker derives the sessions anew.
@@ -110,7 +114,12 @@ def reprocess_usage(request: HttpRequest, body: ReprocessBody | None = None) -> 
     return {**asdict(plan), "done": body.yes, "sessions": len(plan.sessions)}
 
 
-@router.post("/usage/prune", response=PruneAnswer, summary="Remove what is older than retention")
+@router.post(
+    "/usage/prune",
+    response=PruneAnswer,
+    summary="Remove what is older than retention",
+    openapi_extra=answers(409),
+)
 def prune_usage(request: HttpRequest, body: PruneBody | None = None) -> dict[str, Any]:
     """By the USAGE_…_RETENTION_DAYS settings. 409 while another process prunes.
 

@@ -6,6 +6,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Field, Query, Router, Schema
 
+from accounts.api_answers import answers
 from accounts.errors import AgnesError
 from accounts.models import Scope
 from accounts.permissions import require_scope
@@ -97,7 +98,7 @@ BODY = {
     "/sessions",
     response=UploadAnswer,
     summary="Upload a transcript file",
-    openapi_extra={"requestBody": BODY},
+    openapi_extra=answers(409, 410, 411, 413, 415, body=BODY),
 )
 def upload_session(request: HttpRequest, query: Query[UploadQuery]) -> UploadAnswer:
     """The body is one file's JSONL, plain or with Content-Encoding gzip or zstd.
@@ -129,7 +130,12 @@ def upload_session(request: HttpRequest, query: Query[UploadQuery]) -> UploadAns
     return _answer(upload)
 
 
-@router.get("/sessions/state", response=StoredFile, summary="What the server has of a file")
+@router.get(
+    "/sessions/state",
+    response=StoredFile,
+    summary="What the server has of a file",
+    openapi_extra=answers(400),
+)
 def session_state(request: HttpRequest, name: str) -> StoredFile:
     """For resuming an upload: a client whose file begins with a revision sends only the rest."""
     user = require_scope(request, Scope.PUSH)

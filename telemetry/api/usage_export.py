@@ -4,13 +4,19 @@ from django.http import HttpRequest, StreamingHttpResponse
 from ninja import Router
 
 from accounts import audit
+from accounts.api_answers import answers
 from accounts.permissions import require_admin
 from telemetry.exports import CONTENT_TYPES, Export, ExportStream
 
 router = Router(tags=["usage"])
 
 
-@router.get("/export", summary="Export a mirrored table", response={200: None})
+@router.get(
+    "/export",
+    summary="Export a mirrored table",
+    response={200: None},
+    openapi_extra=answers(400, 503, types=CONTENT_TYPES.values()),
+)
 def export_usage(
     request: HttpRequest,
     format: str = "csv",

@@ -6,6 +6,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 from ninja import Router, Schema
 
 from accounts import audit
+from accounts.api_answers import answers
 from accounts.models import Scope
 from accounts.permissions import caller_of, is_admin, require_scope
 from telemetry import mirror
@@ -45,7 +46,12 @@ def catalog(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-@router.get("/snapshot", response={200: None}, summary="Your own rows; an admin's token: all")
+@router.get(
+    "/snapshot",
+    response={200: None},
+    summary="Your own rows; an admin's token: all",
+    openapi_extra=answers(400, 503, types=CONTENT_TYPES.values()),
+)
 def snapshot(
     request: HttpRequest, table: str = "usage_events", format: str = "parquet"
 ) -> StreamingHttpResponse:

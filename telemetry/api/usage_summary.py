@@ -6,6 +6,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Field, Query, Router, Schema
 
+from accounts.api_answers import answers
 from accounts.permissions import require_admin
 from telemetry.stats.filters import Filters
 from telemetry.stats.overview import as_json, overview
@@ -29,7 +30,12 @@ class SummaryQuery(Schema):
     top: int = Field(10, ge=1, le=1000, description="Rows of each table.")
 
 
-@router.get("/summary", summary="Figures of a window", response=dict[str, Any])
+@router.get(
+    "/summary",
+    summary="Figures of a window",
+    response=dict[str, Any],
+    openapi_extra=answers(400, 503),
+)
 def usage_summary(request: HttpRequest, asked: Query[SummaryQuery]) -> dict[str, Any]:
     """The figures of the overview page, from the same reads; admins only.
 
