@@ -1,6 +1,10 @@
 """`git upload-pack` for those who clone and fetch: the only git program that is reachable."""
 
+import contextlib
+import os
 import re
+import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -81,12 +85,24 @@ def first_want(body: IO[bytes]) -> str:
 class UploadPack:
     """The output of one run, in chunks. Whatever happens, `close` ends it and frees its turn."""
 
-    def __init__(self, folder: Path, *, body: IO[bytes] | None, protocol: str) -> None:
-        """Without a body it tells what there is. Raises TooManyFetches, GitMissing."""
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        body: IO[bytes] | None,
+        protocol: str,
+        client: socket.socket | None = None,
+    ) -> None:
+        """Without a body it tells what there is. `client` is cut off when its time is up.
+
+        Raises TooManyFetches, GitMissing.
+        """
         if not _turns.acquire(timeout=PATIENCE):
             raise TooManyFetches
         self._is_open = True
+        self._ending = threading.Lock()
         self._body = body
+        self._client = client
         arguments = ["--stateless-rpc"] if body else ["--stateless-rpc", "--advertise-refs"]
         try:
             self._process = subprocess.Popen(  # noqa: S603
@@ -95,11 +111,16 @@ class UploadPack:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 env=_environment(protocol),
+                # A group of its own, to end with it the programs that it starts.
+                start_new_session=True,
             )
-        except FileNotFoundError as error:
-            self._free()
-            raise GitMissing from error
-        self._end = threading.Timer(SECONDS, self._process.kill)
+        except OSError as error:
+            _turns.release()
+            self._close_body()
+            if isinstance(error, FileNotFoundError):
+                raise GitMissing from error
+            raise
+        self._end = threading.Timer(SECONDS, self._break_off)
         self._end.daemon = True
         self._end.start()
 
@@ -119,17 +140,31 @@ class UploadPack:
         if not self._is_open:
             return
         self._end.cancel()
-        self._process.kill()
+        self._stop()
         if self._process.stdout:
             self._process.stdout.close()
-        self._process.wait()
-        self._free()
+        self._close_body()
 
-    def _free(self) -> None:
+    def _stop(self) -> None:
+        """End the programs and free the turn, once, whoever calls it, and also while the reader
+        is stuck: the lock is never given back."""
+        if self._ending.acquire(blocking=False):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            _turns.release()
+        self._process.wait()
+
+    def _break_off(self) -> None:
+        self._stop()
+        if self._client is not None and self._is_open:
+            # Else a thread would wait for ever for a client that does not read on.
+            with contextlib.suppress(OSError):
+                self._client.shutdown(socket.SHUT_RDWR)
+
+    def _close_body(self) -> None:
         self._is_open = False
         if self._body is not None:
             self._body.close()
-        _turns.release()
 
 
 def _environment(protocol: str) -> dict[str, str]:

@@ -88,7 +88,8 @@ def upload_pack(request: HttpRequest) -> HttpResponseBase:
         # What was advertised a moment ago may have been replaced since.
         folder = state_with(first_want(body)) or served(now=timezone.now()).folder
         protocol = request.headers.get("Git-Protocol", "")
-        output = UploadPack(folder, body=body, protocol=protocol)
+        client = request.META.get("gunicorn.socket")
+        output = UploadPack(folder, body=body, protocol=protocol, client=client)
     except BaseException:
         body.close()
         raise

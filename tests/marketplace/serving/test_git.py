@@ -3,10 +3,14 @@
 import gzip
 import json
 import os
+import socket
 import subprocess
 import urllib.error
 import urllib.request
 from base64 import b64encode
+from collections import deque
+from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +19,12 @@ from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import User
 from marketplace.serving import upload_pack
+from marketplace.serving.repository import served
 from tests.marketplace.git_server import GitServer
 from tests.marketplace.market import act, put, renew
 from tests.marketplace.repositories import Repository
 from tests.marketplace.syncing import CATALOGUE, catalogue, crane_files, register, sync
-from tests.marketplace.uploads import plugin_zip
+from tests.marketplace.uploads import SKILL, plugin_zip, skill_zip
 from tests.telemetry.api.uploading import token
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("folder")]
@@ -259,10 +264,6 @@ def test_a_fetch_that_was_begun_ends_with_what_it_began(
 
 
 def test_a_fetch_that_is_broken_off_frees_its_turn(folder: Path, ada: User) -> None:
-    from datetime import UTC, datetime
-
-    from marketplace.serving.repository import served
-
     put(ada)
     built = served(now=datetime.now(UTC))
     for _ in range(2 * upload_pack.MOST_AT_ONCE):
@@ -270,3 +271,29 @@ def test_a_fetch_that_is_broken_off_frees_its_turn(folder: Path, ada: User) -> N
 
     assert upload_pack._turns.acquire(blocking=False)
     upload_pack._turns.release()
+
+
+def test_a_client_that_stops_reading_loses_its_turn_and_its_connection(
+    folder: Path, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload_pack, "SECONDS", 0.5)
+    noise = "\n".join(b64encode(os.urandom(60)).decode() for _ in range(20_000))
+    put(ada, skill_zip(SKILL, {"big.txt": noise}))
+    built = served(now=datetime.now(UTC))
+    want = f"want {built.commit} no-progress\n"
+    body = upload_pack.read_body(
+        BytesIO(f"{len(want) + 4:04x}{want}00000009done\n".encode()).read, encoding=""
+    )
+    server, client = socket.socketpair()
+    output = upload_pack.UploadPack(built.folder, body=body, protocol="", client=server)
+    left = upload_pack._turns._value  # type: ignore[attr-defined]
+
+    with client, server:
+        with pytest.raises(BrokenPipeError):
+            deque(map(server.sendall, output), maxlen=0)
+
+        assert output._process.poll() is not None
+        assert upload_pack._turns._value == left + 1  # type: ignore[attr-defined]
+        output.close()
+        output.close()
+    assert upload_pack._turns._value == left + 1  # type: ignore[attr-defined]
