@@ -9,6 +9,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import shutil
 import time
 import zipfile
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from django.conf import settings
+from dulwich.errors import NotGitRepository
 from dulwich.objects import Blob, Commit, ObjectID, ShaFile, Tree
 from dulwich.refs import Ref
 from dulwich.repo import Repo
@@ -40,6 +42,7 @@ logger = logging.getLogger(__name__)
 BRANCH: Final = Ref(b"refs/heads/main")
 HEAD: Final = Ref(b"HEAD")
 WHO: Final = b"Agnes <agnes@localhost>"
+COMMIT: Final = re.compile("[0-9a-f]{40}")
 STATE: Final = "current.json"
 ZIP: Final = "marketplace.zip"
 CATALOGUE: Final = "marketplace.json"
@@ -114,10 +117,33 @@ def served(*, now: datetime) -> Built:
         return before
 
 
-def state_with(commit: str) -> Path | None:
-    """The repository of a commit that is served, or was until a moment ago."""
-    folder = served_folder() / commit
-    return folder if commit and folder.is_dir() else None
+def state_with(wanted: list[str]) -> Path | None:
+    """The repository that holds all of the objects: the one that is served now, else the newest
+    that was until a moment ago. None when there is none, or nothing is wanted.
+
+    A partial clone asks for the files of its commit by their own ids, which name no state.
+    """
+    now = _state("")
+    folders = [] if now is None else [now.folder]
+    root = served_folder()
+    with contextlib.suppress(FileNotFoundError):
+        found = [one for one in root.iterdir() if COMMIT.fullmatch(one.name) and one not in folders]
+        folders += sorted(found, key=_changed, reverse=True)
+    ids = [ObjectID(one.encode()) for one in wanted]
+    return next((folder for folder in folders if ids and _holds(folder, ids)), None)
+
+
+def _holds(folder: Path, ids: list[ObjectID]) -> bool:
+    # Not there where it was removed meanwhile.
+    with contextlib.suppress(NotGitRepository, OSError), Repo(str(folder)) as repository:
+        return all(one in repository.object_store for one in ids)
+    return False
+
+
+def _changed(folder: Path) -> float:
+    with contextlib.suppress(OSError):
+        return folder.stat().st_mtime
+    return 0.0
 
 
 def _state(mark: str) -> Built | None:

@@ -44,6 +44,17 @@ class FetchRefused(AgnesError):
     status: ClassVar[int] = 400
 
 
+class LengthMissing(AgnesError):
+    code: ClassVar[str] = "length_required"
+    status: ClassVar[int] = 411
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This server takes no request of unknown length.",
+            fix="Set it with: git config --global http.postBuffer 8388608",
+        )
+
+
 class GitMissing(AgnesError):
     code: ClassVar[str] = "git_missing"
     status: ClassVar[int] = 503
@@ -75,11 +86,11 @@ def read_body(read: Callable[[int], bytes], *, encoding: str) -> IO[bytes]:
     return body
 
 
-def first_want(body: IO[bytes]) -> str:
-    """The first object that the client asks for; empty when it asks for none."""
-    found = WANT.search(body.read(CHUNK))
+def wanted_objects(body: IO[bytes]) -> list[str]:
+    """The ids of the objects that the client asks for, each once."""
+    found = WANT.findall(body.read(LARGEST_BODY))
     body.seek(0)
-    return found[1].decode() if found else ""
+    return [one.decode() for one in dict.fromkeys(found)]
 
 
 class UploadPack:

@@ -28,7 +28,13 @@ from accounts.models import Scope, User
 from accounts.permissions import Caller, NotSignedIn, require_scope
 from accounts.tokens import find_token
 from marketplace.serving.repository import served, state_with
-from marketplace.serving.upload_pack import FetchRefused, UploadPack, first_want, read_body
+from marketplace.serving.upload_pack import (
+    FetchRefused,
+    LengthMissing,
+    UploadPack,
+    read_body,
+    wanted_objects,
+)
 
 SERVICE: Final = "git-upload-pack"
 ANNOUNCED: Final = b"001e# service=git-upload-pack\n0000"
@@ -83,10 +89,10 @@ def info_refs(request: HttpRequest) -> HttpResponseBase:
 def upload_pack(request: HttpRequest) -> HttpResponseBase:
     if request.content_type != f"application/x-{SERVICE}-request":
         raise FetchRefused("This is no request of git's.", fix="Use git clone or git fetch.")
-    body = read_body(request.read, encoding=request.headers.get("Content-Encoding", ""))
+    body = read_body(_reader(request), encoding=request.headers.get("Content-Encoding", ""))
     try:
         # What was advertised a moment ago may have been replaced since.
-        folder = state_with(first_want(body)) or served(now=timezone.now()).folder
+        folder = state_with(wanted_objects(body)) or served(now=timezone.now()).folder
         protocol = request.headers.get("Git-Protocol", "")
         client = request.META.get("gunicorn.socket")
         output = UploadPack(folder, body=body, protocol=protocol, client=client)
@@ -126,6 +132,19 @@ def marketplace_json(request: HttpRequest) -> HttpResponseBase:
         return unchanged
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     return HttpResponse(built.catalogue_path.read_bytes(), "application/json", headers=headers)
+
+
+def _reader(request: HttpRequest) -> Callable[[int], bytes]:
+    """Reads the body; git sends a large one in chunks, which Django takes for an empty one.
+
+    Raises LengthMissing where the web server does not tell the end of one in chunks.
+    """
+    if "chunked" not in request.headers.get("Transfer-Encoding", "").lower():
+        return request.read
+    if not request.META.get("wsgi.input_terminated"):
+        raise LengthMissing
+    read: Callable[[int], bytes] = request.META["wsgi.input"].read
+    return read
 
 
 class _Refused(AgnesError):

@@ -9,17 +9,19 @@ import urllib.error
 import urllib.request
 from base64 import b64encode
 from collections import deque
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import Client
 from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import User
 from marketplace.serving import upload_pack
-from marketplace.serving.repository import served
+from marketplace.serving.repository import served, state_with
 from tests.marketplace.git_server import GitServer
 from tests.marketplace.market import act, put, renew
 from tests.marketplace.repositories import Repository
@@ -202,7 +204,7 @@ def test_curated_plugins_are_served_beside_under_names_of_their_own(
         assert not os.access(folder / "commands/lower.md", os.X_OK)
 
 
-def post(server: LiveServer, secret: str, body: bytes, **headers: str) -> Any:
+def post(server: LiveServer, secret: str, body: bytes | Iterator[bytes], **headers: str) -> Any:
     login = b64encode(f"x:{secret}".encode()).decode()
     request = urllib.request.Request(  # noqa: S310
         f"{server.url}/marketplace.git/git-upload-pack",
@@ -255,8 +257,7 @@ def test_a_fetch_that_was_begun_ends_with_what_it_began(
     head = laptop.head(laptop.clone("before"))
     put(ada, name="dun")
     laptop.clone("after")
-    want = f"want {head} no-progress\n"
-    body = f"{len(want) + 4:04x}{want}00000009done\n".encode()
+    body = clone_request(head)
 
     status, pack = post(live_server, token(ada, "read"), body)
 
@@ -280,20 +281,68 @@ def test_a_client_that_stops_reading_loses_its_turn_and_its_connection(
     noise = "\n".join(b64encode(os.urandom(60)).decode() for _ in range(20_000))
     put(ada, skill_zip(SKILL, {"big.txt": noise}))
     built = served(now=datetime.now(UTC))
-    want = f"want {built.commit} no-progress\n"
-    body = upload_pack.read_body(
-        BytesIO(f"{len(want) + 4:04x}{want}00000009done\n".encode()).read, encoding=""
-    )
+    body = upload_pack.read_body(BytesIO(clone_request(built.commit)).read, encoding="")
     server, client = socket.socketpair()
     output = upload_pack.UploadPack(built.folder, body=body, protocol="", client=server)
-    left = upload_pack._turns._value  # type: ignore[attr-defined]
+    left = upload_pack._turns._value
 
     with client, server:
         with pytest.raises(BrokenPipeError):
             deque(map(server.sendall, output), maxlen=0)
 
         assert output._process.poll() is not None
-        assert upload_pack._turns._value == left + 1  # type: ignore[attr-defined]
+        assert upload_pack._turns._value == left + 1
         output.close()
         output.close()
-    assert upload_pack._turns._value == left + 1  # type: ignore[attr-defined]
+    assert upload_pack._turns._value == left + 1
+
+
+def test_a_partial_clone_gets_its_files_after_something_else_is_served(
+    laptop: Cloner, ada: User
+) -> None:
+    item = put(ada, name="dun").item
+    clone = laptop.clone("part", "--filter=blob:none", "--no-checkout")
+    act(item, "remove", ada)
+    laptop.clone("newer")
+
+    done = laptop.git("checkout", "main", cwd=clone)
+
+    assert done.returncode == 0, done.stderr
+    assert (clone / "plugins/flea/skills/dun-by-ada/SKILL.md").is_file()
+
+
+def test_what_is_held_nowhere_is_looked_for_in_what_is_served(laptop: Cloner) -> None:
+    laptop.clone("first")
+
+    assert state_with([]) is None
+    assert state_with(["0" * 40]) is None
+
+
+def clone_request(wanted: str) -> bytes:
+    want = f"want {wanted} no-progress\n"
+    return f"{len(want) + 4:04x}{want}00000009done\n".encode()
+
+
+def test_a_request_in_chunks_is_read_where_the_server_tells_its_end(
+    laptop: Cloner, ada: User
+) -> None:
+    head = laptop.head(laptop.clone("first"))
+    body = BytesIO(clone_request(head))
+    chunked: Any = {"CONTENT_LENGTH": "", "wsgi.input": body, "wsgi.input_terminated": True}
+    answer = Client().post(
+        "/marketplace.git/git-upload-pack",
+        content_type="application/x-git-upload-pack-request",
+        headers={"Authorization": f"Bearer {token(ada, 'read')}", "Transfer-Encoding": "chunked"},
+        **chunked,
+    )
+
+    assert answer.status_code == 200
+    assert b"PACK" in b"".join(answer.streaming_content)[:40]  # type: ignore[attr-defined]
+
+
+def test_a_request_in_chunks_is_told_what_helps_where_its_end_is_not_known(
+    laptop: Cloner, live_server: LiveServer, ada: User
+) -> None:
+    status, text = post(live_server, token(ada, "read"), iter([b"0000"]))
+
+    assert (status, b"http.postBuffer" in text) == (411, True)
