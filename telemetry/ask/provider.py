@@ -6,11 +6,12 @@ for single reads, which an answer that trickles never exceeds.
 
 import json
 import logging
+import os
 import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
@@ -28,6 +29,7 @@ from telemetry.ask.provider_errors import (
     ProviderError,
     TruncatedAnswer,
     error_for_status,
+    is_free,
     is_worth_another_try,
 )
 
@@ -68,6 +70,24 @@ class ModelRequest(Generic[Answer]):
     context: str = ""
     # Thinking counts as well.
     max_tokens: int = 4096
+
+
+@dataclass
+class Spent:
+    """What a request used, also when it ends in an error; it grows while the model is asked.
+
+    `sent_bytes` are those of all attempts, each counted before it is sent. `model` is the one that
+    is asked until a response names its own. `cost_usd` is None where it is not known: without a
+    price, or without a response that tells its tokens. A request that is turned down costs nothing.
+    """
+
+    model: str = ""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_creation_tokens: int = 0
+    cache_read_tokens: int = 0
+    cost_usd: float | None = 0.0
+    sent_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -129,9 +149,15 @@ class Provider:
         }
 
     def complete(
-        self, request: ModelRequest[Answer], *, seconds: float | None = None
+        self,
+        request: ModelRequest[Answer],
+        *,
+        seconds: float | None = None,
+        spent: Spent | None = None,
     ) -> Completion[Answer]:
         """The model's answer within `seconds`, by default the provider's own.
+
+        A new `spent` is filled, also when this raises.
 
         Raises a ProviderError: NotConfigured, BadCredentials, RateLimited, RequestRefused,
         ModelUnavailable, ModelTimedOut, BadAnswer, TruncatedAnswer.
@@ -141,12 +167,19 @@ class Provider:
         import httpx2
 
         body = self.body(request)
+        size = len(_json(body))
+        spent = Spent() if spent is None else spent
+        spent.model = self.model
         ends = time.monotonic() + (self.seconds if seconds is None else seconds)
         for attempt in range(1, ATTEMPTS + 1):
+            spent.sent_bytes += size
+            spent.cost_usd = None
             try:
                 raw, request_id = self._attempt(anthropic, httpx2.HTTPError, body, ends)
-                return _completion(request.answer, raw, request_id, len(_json(body)))
+                return _completion(request.answer, raw, request_id, spent)
             except ProviderError as error:
+                if is_free(error):
+                    spent.cost_usd = 0.0
                 pause = max(PAUSE, error.retry_after or 0)
                 late = time.monotonic() + pause >= ends
                 if attempt == ATTEMPTS or late or not is_worth_another_try(error):
@@ -169,11 +202,14 @@ class Provider:
         """The body of the response and the request's id. The SDK passes on what breaks off a
         body as the HTTP library's own error."""
         seconds = max(ends - time.monotonic(), 0.001)
+        # The SDK would send headers along that no setting of ours and no preview names.
+        os.environ.pop("ANTHROPIC_CUSTOM_HEADERS", None)
         client = sdk.Anthropic(
             api_key=self.key,
             base_url=self.base_url,
             timeout=sdk.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds)),
             max_retries=0,
+            open_telemetry=False,
         )
         try:
             return _within(seconds, lambda: _response_of(client, body))
@@ -251,31 +287,34 @@ def _retry_after(headers: Any) -> int | None:
 
 
 def _completion(
-    shape: type[Answer], raw: bytes, request_id: str, sent_bytes: int
+    shape: type[Answer], raw: bytes, request_id: str, spent: Spent
 ) -> Completion[Answer]:
+    """Counts the response's tokens in `spent` before it looks at the answer, as they are paid."""
     try:
         message = json.loads(raw)
     except ValueError:
         raise BadAnswer("is not JSON") from None
     if not isinstance(message, dict) or not isinstance(message.get("content"), list):
         raise BadAnswer("is not a message")
+    _count(message, spent)
     stop = message.get("stop_reason")
     if stop in {"max_tokens", "model_context_window_exceeded"}:
         raise TruncatedAnswer
-    given, output, written, read = _usage(message.get("usage"))
-    model = str(message.get("model") or "")
-    now_ms = int(datetime.now(UTC).timestamp() * 1000)
     return Completion(
         answer=None if stop == "refusal" else _parsed(shape, message["content"]),
-        model=model,
         request_id=request_id,
-        input_tokens=given,
-        output_tokens=output,
-        cache_creation_tokens=written,
-        cache_read_tokens=read,
-        cost_usd=prices.cost_usd(model, now_ms, (given, output, written, written, 0, read)),
-        sent_bytes=sent_bytes,
+        **asdict(spent),
     )
+
+
+def _count(message: dict[str, Any], spent: Spent) -> None:
+    spent.model = str(message.get("model") or spent.model)
+    given, output, written, read = _usage(message.get("usage"))
+    spent.input_tokens, spent.output_tokens = given, output
+    spent.cache_creation_tokens, spent.cache_read_tokens = written, read
+    now_ms = int(datetime.now(UTC).timestamp() * 1000)
+    counts = given, output, written, written, 0, read
+    spent.cost_usd = prices.cost_usd(spent.model, now_ms, counts)
 
 
 def _parsed(shape: type[Answer], content: list[Any]) -> Answer:

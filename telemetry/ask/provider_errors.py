@@ -115,6 +115,11 @@ def error_for_status(status: int, retry_after: int | None = None) -> ProviderErr
     return RequestRefused(status)
 
 
+def is_free(error: ProviderError) -> bool:
+    """Whether the provider took no work on, and bills nothing."""
+    return isinstance(error, BadCredentials | RateLimited | RequestRefused | ModelUnavailable)
+
+
 def is_worth_another_try(error: ProviderError) -> bool:
     """Whether the same request may well succeed in a moment."""
     return isinstance(error, ModelUnavailable | RateLimited)

@@ -28,7 +28,7 @@ from telemetry.ask.conversation import (
     thread_before,
     with_refusal,
 )
-from telemetry.ask.provider import Completion, ModelRequest, Provider
+from telemetry.ask.provider import ModelRequest, Provider, Spent
 from telemetry.ask.provider_errors import BadAnswer, ProviderError
 from telemetry.ask.reading import tables_read
 from telemetry.ask.refusal import SqlRefused
@@ -169,41 +169,42 @@ class _Conversation:
         if problem is None or self._seconds_left() < LEAST_FOR_REPAIR:
             return answer
         code, names = problem
+        self.asked.repaired = True
         try:
             again = self._complete(with_refusal(request, said, code=code, names=names))
         except ProviderError:
             # The first answer stands: it shows the SQL and why it was refused.
             return answer
-        self.asked.repaired = True
         if again is None or again.kind != "sql":
             return self._without_sql(again)
         return self._try(again)[0]
 
     def _complete(self, request: ModelRequest[ModelAnswer]) -> ModelAnswer | None:
-        began = monotonic()
+        began, used = monotonic(), Spent()
         try:
-            done = self.provider.complete(request, seconds=self._seconds_left())
+            done = self.provider.complete(request, seconds=self._seconds_left(), spent=used)
         finally:
+            self._count(used)
             spent = self.asked.duration_ms.get("model", 0) + _ms_since(began)
             self.asked.duration_ms = {**self.asked.duration_ms, "model": spent}
-        self._count(done)
         if done.answer is not None and done.answer.kind == "sql" and not done.answer.sql:
             raise BadAnswer("holds no SQL")
         return done.answer
 
-    def _count(self, done: Completion[ModelAnswer]) -> None:
+    def _count(self, used: Spent) -> None:
+        """What one request used, also one that ended in an error."""
         asked = self.asked
-        first = not asked.model
-        asked.model = done.model or self.provider.model
-        asked.input_tokens += done.input_tokens
-        asked.output_tokens += done.output_tokens
-        asked.cache_read_tokens += done.cache_read_tokens
-        asked.cache_creation_tokens += done.cache_creation_tokens
-        asked.sent_bytes += done.sent_bytes
-        if done.cost_usd is None or (asked.cost_usd is None and not first):
+        first = not asked.sent_bytes
+        asked.model = used.model
+        asked.input_tokens += used.input_tokens
+        asked.output_tokens += used.output_tokens
+        asked.cache_read_tokens += used.cache_read_tokens
+        asked.cache_creation_tokens += used.cache_creation_tokens
+        asked.sent_bytes += used.sent_bytes
+        if used.cost_usd is None or (asked.cost_usd is None and not first):
             asked.cost_usd = None
         else:
-            asked.cost_usd = (asked.cost_usd or 0) + done.cost_usd
+            asked.cost_usd = (asked.cost_usd or 0) + used.cost_usd
 
     def _try(self, said: ModelAnswer) -> tuple[Answer, tuple[str, tuple[str, ...]] | None]:
         """The answer, and the class and names of what another SELECT may avoid."""

@@ -11,10 +11,11 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from telemetry.ask import provider_errors as errors
-from telemetry.ask.provider import Completion, ModelRequest, Provider, Turn
+from telemetry.ask.provider import Completion, ModelRequest, Provider, Spent, Turn
 from tests.telemetry.ask.conftest import KEY
 from tests.telemetry.ask.messages_server import (
     MessagesServer,
+    Step,
     answers,
     breaks_off,
     drops,
@@ -83,6 +84,53 @@ def test_the_shape_is_one_that_structured_output_takes() -> None:
     assert {name: format["schema"][name] for name in same} == {name: strict[name] for name in same}
     assert format["schema"]["properties"]["why"] == strict["properties"]["why"]
     assert format["schema"]["properties"]["kind"]["enum"] == ["fine", "bad"]
+
+
+def test_headers_of_the_environment_that_no_setting_names_are_not_sent(
+    server: MessagesServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", "X-Planted: of the shell\nAuthorization: other")
+    server.then(answers(GOOD))
+    complete()
+    [request] = server.received
+    assert "x-planted" not in request.headers
+    assert request.headers["authorization"] == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize(
+    ("steps", "requests", "tokens", "cost"),
+    [
+        ([fails(400)], 1, 0, 0.0),
+        ([fails(500), fails(500)], 2, 0, 0.0),
+        ([drops(), fails(401)], 2, 0, 0.0),
+        ([answers('{"kind": "fi', stop="max_tokens")], 1, 40, 0.00062),
+        ([fails(500), answers({"kind": "neither"})], 2, 40, 0.00062),
+        ([sends(b"<html>")], 1, 0, None),
+    ],
+)
+def test_an_error_leaves_what_was_sent_and_paid(
+    server: MessagesServer,
+    steps: list[Step],
+    requests: int,
+    tokens: int,
+    cost: float | None,
+) -> None:
+    server.then(*steps)
+    spent = Spent()
+    with pytest.raises(errors.ProviderError):
+        Provider.from_settings().complete(REQUEST, seconds=10, spent=spent)
+    assert len(server.received) == requests
+    size = sum(int(request.headers["content-length"]) for request in server.received)
+    assert (spent.sent_bytes, spent.output_tokens) == (size, tokens)
+    assert spent.cost_usd == (None if cost is None else pytest.approx(cost))
+    assert spent.model == ("claude-haiku-4-5" if tokens else Provider.from_settings().model)
+
+
+def test_both_attempts_are_counted_when_the_second_is_answered(server: MessagesServer) -> None:
+    server.then(answers(GOOD), fails(500), answers(GOOD))
+    once, twice = complete(), complete()
+    assert twice.sent_bytes == 2 * once.sent_bytes
+    assert twice.cost_usd == once.cost_usd
 
 
 def test_effort_none_leaves_the_effort_out() -> None:

@@ -118,6 +118,25 @@ def test_a_repair_that_fails_leaves_the_first_answer(server: MessagesServer) -> 
     server.then(says(sql="SELECT * FROM nowhere"), fails(400))
     answer = ask(QUESTION, asker=asker()).as_json()
     assert (answer["sql"], answer["rejected"]) == ("SELECT * FROM nowhere", True)
+    assert answer["repaired"]
+    sizes = [int(request.headers["content-length"]) for request in server.received]
+    assert (answer["sent_bytes"], len(sizes)) == (sum(sizes), 2)
+    assert answer["cost_usd"] == pytest.approx(0.00062)
+
+
+def test_a_question_that_ends_in_an_error_keeps_what_was_sent_and_paid(
+    server: MessagesServer,
+) -> None:
+    server.then(answers('{"kind": "sq', stop="max_tokens"))
+    with pytest.raises(provider_errors.TruncatedAnswer):
+        ask(QUESTION, asker=asker())
+    asked = AskedQuestion.objects.get()
+    [sent] = server.received
+    assert asked.sent_bytes == int(sent.headers["content-length"])
+    assert (asked.model, asked.output_tokens) == ("claude-haiku-4-5", 40)
+    assert asked.cost_usd == pytest.approx(0.00062)
+    told = AuditEvent.objects.get(action="usage.ask").details
+    assert (told["sent_bytes"], told["tokens"]["output"]) == (asked.sent_bytes, 40)
 
 
 @pytest.mark.parametrize(
