@@ -195,7 +195,12 @@ def ask(options: argparse.Namespace) -> int:
     """The SQL first, also when it was refused, then the rows."""
     data = {"question": " ".join(options.question)}
     with Server(load_credentials(), timeout=ASKING) as server:
-        told = server.ask("POST", "/api/admin/usage/ask", data=data, attempts=1)
+        try:
+            told = server.ask("POST", "/api/admin/usage/ask", data=data, attempts=1)
+        except TryLater as error:
+            if error.details.get("sql") and not options.json:
+                say(str(error.details["sql"]))  # written, but there was no turn to run it
+            raise
     wrong = told.get("error")
     if options.json:
         say_json(told)

@@ -39,6 +39,8 @@ from telemetry.mirror.query_errors import (
     QueryRefused,
     QueryTimedOut,
     QueryTooLarge,
+    SandboxBroken,
+    TooManyQueries,
 )
 from telemetry.models import AskedQuestion
 
@@ -86,7 +88,8 @@ def ask(question: str, *, asker: Asker, follows: int | None = None) -> Answer:
     """A model writes SQL for the question; the rows it gives, or why there are none.
 
     `follows` is an earlier question of the same person. Raises BadQuestion, UnknownQuestion, a
-    ProviderError, MirrorUnavailable, TooManyQueries or SandboxBroken; SQL that is refused, fails
+    ProviderError, MirrorUnavailable, TooManyQueries or SandboxBroken, the last three with `sql` and
+    `rationale` in their details if there is SQL already; SQL that is refused, fails
     or takes too long is an answer that says so.
     """
     asked = asker.question(clean_question(question), Origin.GENERATED)
@@ -254,6 +257,10 @@ def _executed(asked: AskedQuestion, sql: str) -> tuple[Answer, AgnesError | None
         return _ended(asked, Outcome.REJECTED, error), error
     except (QueryFailed, QueryTimedOut, QueryTooLarge) as error:
         return _ended(asked, Outcome.FAILED, error), error
+    except (TooManyQueries, SandboxBroken, mirror.MirrorUnavailable) as error:
+        # It may be paid for, and can run in a moment.
+        error.details = {**error.details, "sql": asked.sql, "rationale": asked.rationale}
+        raise
     asked.outcome = Outcome.OK
     asked.row_count, asked.truncated = len(result.rows), result.truncated
     asked.data_time = result.data_time

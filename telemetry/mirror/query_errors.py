@@ -85,3 +85,4 @@ class SandboxBroken(AgnesError):
             f"The process that answers questions failed: {problem}.",
             fix="Ask again; if it stays so, look into the server's log.",
         )
+        self.retry_after = 5

@@ -31,7 +31,7 @@ from telemetry.ask.run import (
     run_verified,
 )
 from telemetry.ask.verified import VerifiedQuestion, verified_questions
-from telemetry.models import SavedQuestion
+from telemetry.models import AskedQuestion, SavedQuestion
 
 SHOWN_HISTORY = 20
 SHOWN_EXAMPLES = 6
@@ -69,10 +69,11 @@ def ask_page(request: HttpRequest) -> HttpResponse:
     try:
         done = _done(request, _asker(request))
     except AgnesError as error:
-        return _page(request, status=error.status, problem=error, form=form)
+        return _page(request, problem=error, form=_with_sql(form, error), earlier=_earlier(request))
     if isinstance(done, Preview):
         body = json.dumps(done.body, ensure_ascii=False, indent=2)
-        return _page(request, form=form, preview=done, preview_body=body)
+        earlier = _earlier(request)
+        return _page(request, form=form, preview=done, preview_body=body, earlier=earlier)
     asked = done.asked
     return _page(request, form={"question": "", "sql": asked.sql}, **_shown(done))
 
@@ -87,7 +88,7 @@ def rows_csv(request: HttpRequest, pk: int) -> HttpResponse:
         sql, text = (asked.sql, asked.text) if asked else ("", "")
         return csv_response(run_sql(sql, asker=asker, text=text))
     except AgnesError as error:
-        return _page(request, status=error.status, problem=error)
+        return _page(request, problem=error)
 
 
 @admin_page
@@ -106,8 +107,10 @@ def save_question(request: HttpRequest) -> HttpResponse:
             request=request,
         )
     except AgnesError as error:
-        form = {"question": request.POST.get("question", ""), "sql": request.POST.get("sql", "")}
-        return _page(request, status=error.status, problem=error, form=form)
+        names = ("sql", "name", "shared", "rationale")
+        form = {name: request.POST.get(name, "") for name in names}
+        form["saved_question"] = request.POST.get("question", "")
+        return _page(request, problem=error, form=form, opens_save=True)
     messages.success(request, f"Saved as “{saved.name}”.")
     return redirect("ask")
 
@@ -134,7 +137,7 @@ def change_saved(request: HttpRequest, pk: int) -> HttpResponse:
             state = "shared with all admins" if do == "share" else "yours alone"
             messages.success(request, f"“{saved.name}” is {state}.")
     except AgnesError as error:
-        return _page(request, status=error.status, problem=error)
+        return _page(request, problem=error)
     return redirect("ask")
 
 
@@ -153,6 +156,20 @@ def _done(request: HttpRequest, asker: Asker) -> Answer | Preview:
     return ask(post.get("question", ""), asker=asker, follows=follows)
 
 
+def _with_sql(form: dict[str, str], error: AgnesError) -> dict[str, str]:
+    """The form with the SQL that was written before it could not be run."""
+    return {**form, "sql": error.details.get("sql") or form["sql"]}
+
+
+def _earlier(request: HttpRequest) -> AskedQuestion | None:
+    """The question of the thread that the form follows; None without one of the person's own."""
+    try:
+        return history.own_question(_number(request.POST.get("follows")), user=_user(request))
+    except AgnesError:
+        # The form's own errors say so.
+        return None
+
+
 def _prefilled(request: HttpRequest) -> dict[str, Any]:
     """An earlier or saved question in the form, without running it."""
     user = _user(request)
@@ -164,7 +181,7 @@ def _prefilled(request: HttpRequest) -> dict[str, Any]:
             saved = history.saved_question(saved_pk, user=user)
             return {"opened_saved": saved, "form": {"question": "", "sql": saved.sql}}
     except AgnesError as error:
-        return {"problem": error, "status": error.status}
+        return {"problem": error}
     return {}
 
 
@@ -199,7 +216,8 @@ def _shown(answer: Answer) -> dict[str, Any]:
     }
 
 
-def _page(request: HttpRequest, *, status: int = 200, **found: Any) -> HttpResponse:
+def _page(request: HttpRequest, *, problem: AgnesError | None = None, **found: Any) -> HttpResponse:
+    """With the status and the Retry-After of the problem, if there is one."""
     user = _user(request)
     provider = Provider.from_settings()
     verified = verified_questions()
@@ -211,9 +229,18 @@ def _page(request: HttpRequest, *, status: int = 200, **found: Any) -> HttpRespo
         "history": history.questions_of(user)[:SHOWN_HISTORY],
         "saved": _saved(user),
         "form": {"question": "", "sql": ""},
+        "problem": problem,
+        "earlier": None,
         **found,
     }
-    return TemplateResponse(request, "ask/page.html", context, status=status)
+    wait = problem.retry_after if problem else None
+    return TemplateResponse(
+        request,
+        "ask/page.html",
+        context,
+        status=problem.status if problem else 200,
+        headers=None if wait is None else {"Retry-After": str(wait)},
+    )
 
 
 def _by_language(

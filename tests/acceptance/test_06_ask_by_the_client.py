@@ -8,6 +8,7 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from accounts.models import AuditEvent, User
+from telemetry.mirror import query_slots
 from tests.acceptance.conftest import LaptopOf
 from tests.agnes_cli.laptop import Laptop
 from tests.telemetry.ask.asking import BASH_YESTERDAY, fill, says
@@ -93,6 +94,18 @@ def test_without_a_key_the_setting_is_named(laptop: Laptop, settings: Settings) 
     code, out, err = ask(laptop, *ENGLISH.split())
     assert (code, out) == (4, "")
     assert "AGNES_ANTHROPIC_API_KEY" in err
+
+
+def test_sql_that_got_no_turn_is_shown(
+    laptop: Laptop, model: MessagesServer, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.AGNES_ASK_MAX_QUERIES = 1
+    monkeypatch.setattr(query_slots, "PATIENCE", 0.0)
+    model.default = says(sql=BASH_YESTERDAY)
+    with query_slots.query_slot():
+        code, out, err = ask(laptop, *ENGLISH.split())
+    assert (code, out.strip()) == (4, BASH_YESTERDAY)
+    assert "Ask again" in err
 
 
 def test_who_is_no_admin_is_refused(laptop_of: LaptopOf, model: MessagesServer) -> None:

@@ -44,6 +44,8 @@ class Command(BaseCommand):
             else:
                 self._show(_answer(options, asker), options)
         except AgnesError as error:
+            if error.details.get("sql") and not (options["json"] or options["csv"]):
+                self.stdout.write(f"{error.details['sql']}\n")
             raise CommandError(str(error)) from error
 
     def _list(self, *, as_json: bool) -> None:

@@ -11,6 +11,7 @@ from pytest_django.fixtures import Settings
 
 from accounts.models import AuditEvent, User
 from telemetry import mirror
+from telemetry.mirror import query_slots
 from tests.telemetry.api.uploading import token
 from tests.telemetry.ask.asking import BASH_YESTERDAY, fill, says
 from tests.telemetry.ask.conftest import KEY
@@ -167,6 +168,22 @@ def test_the_preview_shows_the_request(server: MessagesServer, bearer: dict[str,
     assert seen["body"]["model"] == seen["model"]
     assert seen["bytes"] > 10_000
     assert server.received == []
+
+
+def test_sql_that_got_no_turn_is_told_with_when_to_come_again(
+    bearer: dict[str, str],
+    server: MessagesServer,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings.AGNES_ASK_MAX_QUERIES = 1
+    monkeypatch.setattr(query_slots, "PATIENCE", 0.0)
+    server.then(says(sql=BASH_YESTERDAY, rationale="Counts Bash."))
+    with query_slots.query_slot():
+        answer = send("POST", "", bearer, {"question": QUESTION})
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "5")
+    details = answer.json()["error"]["details"]
+    assert (details["sql"], details["rationale"]) == (BASH_YESTERDAY, "Counts Bash.")
 
 
 def test_the_history_is_ones_own_and_its_rows_come_as_csv(

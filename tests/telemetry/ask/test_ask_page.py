@@ -9,6 +9,7 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from accounts.models import AuditEvent, User
+from telemetry.mirror import query_slots
 from telemetry.models import AskedQuestion, SavedQuestion
 from tests.telemetry.ask.asking import BASH_YESTERDAY, fill, says
 from tests.telemetry.ask.conftest import KEY
@@ -138,6 +139,49 @@ def test_the_preview_shows_the_request_and_sends_nothing(
     assert "What would be sent" in text
     assert f"{server.url}/v1/messages" in text
     assert server.received == []
+
+
+def test_preview_and_errors_keep_the_thread(page: Client, server: MessagesServer) -> None:
+    server.then(says(sql=BASH_YESTERDAY), fails(401))
+    send(page, question="How many?", do="ask")
+    first = AskedQuestion.objects.get()
+    kept = f'name="follows" value="{first.pk}" checked'
+    for do in ("preview", "ask"):
+        answer = send(page, question="And the day before?", follows=first.pk, do=do)
+        assert kept in answer.content.decode()
+        assert ">And the day before?</textarea>" in answer.content.decode()
+    assert kept not in send(page, question="New", do="preview").content.decode()
+    page.force_login(User.objects.create_user("bob@example.org", is_staff=True))
+    foreign = send(page, question="Mine", follows=first.pk, do="preview")
+    assert (foreign.status_code, kept in foreign.content.decode()) == (404, False)
+
+
+def test_sql_that_got_no_turn_stands_in_the_editor(
+    page: Client, server: MessagesServer, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.AGNES_ASK_MAX_QUERIES = 1
+    monkeypatch.setattr(query_slots, "PATIENCE", 0.0)
+    server.then(says(sql=BASH_YESTERDAY, rationale="Counts Bash."))
+    with query_slots.query_slot():
+        answer = send(page, question="How many?", do="ask")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "5")
+    body = answer.content.decode()
+    assert f"{BASH_YESTERDAY.replace(chr(39), '&#x27;')}</textarea>" in body
+    assert ">How many?</textarea>" in body
+    assert 'name="rationale" value="Counts Bash."' in body
+
+
+def test_a_name_that_is_taken_loses_nothing_of_the_form(page: Client) -> None:
+    fields = {"name": "Mine", "sql": "SELECT 1 AS n", "question": "How many?", "rationale": "One."}
+    assert page.post(f"{ADDRESS}save", fields).status_code == 302
+    answer = page.post(f"{ADDRESS}save", {**fields, "shared": "on"})
+    body = answer.content.decode()
+    assert answer.status_code == 409
+    assert 'maxlength="100" value="Mine"' in body
+    assert 'name="shared" checked' in body
+    assert 'name="rationale" value="One."' in body
+    assert body.count('name="question" value="How many?"') == 2
+    assert '<details class="details" open>' in body
 
 
 def test_hostile_names_in_rows_questions_and_errors_are_text(

@@ -11,6 +11,7 @@ from pytest_django.fixtures import Settings
 
 from accounts.models import AuditEvent
 from telemetry.management.text_table import text_table
+from telemetry.mirror import query_slots
 from telemetry.models import AskedQuestion
 from tests.telemetry.ask.asking import BASH_YESTERDAY, fill, says
 from tests.telemetry.ask.messages_server import MessagesServer
@@ -27,6 +28,18 @@ def told(*arguments: str, **options: Any) -> str:
     out = StringIO()
     call_command("usage_ask", *arguments, stdout=out, **options)
     return out.getvalue()
+
+
+def test_sql_that_got_no_turn_is_printed(
+    server: MessagesServer, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.AGNES_ASK_MAX_QUERIES = 1
+    monkeypatch.setattr(query_slots, "PATIENCE", 0.0)
+    server.then(says(sql=BASH_YESTERDAY))
+    out = StringIO()
+    with query_slots.query_slot(), pytest.raises(CommandError, match="Ask again"):
+        call_command("usage_ask", "How many?", stdout=out)
+    assert BASH_YESTERDAY in out.getvalue()
 
 
 def test_a_question_prints_sql_rationale_and_a_table(server: MessagesServer) -> None:
