@@ -140,12 +140,14 @@ def _result(answer: dict[str, Any], *, queue: float, elapsed: float) -> QueryRes
 
 def _unique(columns: list[list[str]]) -> tuple[ResultColumn, ...]:
     seen: set[str] = set()
+    numbers: dict[str, int] = {}
     unique = []
     for name, kind in columns:
-        free, number = name, 2
+        free, number = name, numbers.get(name, 2)
         while free in seen:
             free, number = f"{name}_{number}", number + 1
         seen.add(free)
+        numbers[name] = number
         unique.append(ResultColumn(free, kind))
     return tuple(unique)
 
@@ -158,6 +160,8 @@ def _error(answer: dict[str, Any], sql: str) -> Exception:
         return QueryTimedOut(INTERRUPT_AFTER)
     if kind == "large":
         return QueryTooLarge("it wants more memory than a question may have")
+    if kind == "wide":
+        return QueryTooLarge(sentence)
     if kind == "mirror":
         return MirrorUnavailable(f"The mirror cannot be read ({sentence}).")
     name = str(answer["class"])

@@ -22,6 +22,9 @@ THREADS = 2
 IDLE_SECONDS = 900
 INTERRUPT_EVERY = 0.1
 ROWS_AT_ONCE = 64
+# What a page can still show: with many columns the rows end sooner.
+MAX_COLUMNS = 200
+MAX_CELLS = 50_000
 # Sent before the statement is looked at: an end without an answer is the statement's doing then.
 READY = b"R"
 NAMES = """
@@ -50,6 +53,10 @@ class OtherVersion(Exception):
 
 class TooLarge(Exception):
     """One row alone is over the cap."""
+
+
+class TooWide(Exception):
+    """The result has more columns than the cap."""
 
 
 def connect() -> Any:
@@ -122,8 +129,11 @@ def answer(connection: Any, job: dict[str, Any], meta: dict[str, Any], names: se
     check(connection, job["sql"], tables, names - tables)
     cursor = connection.execute(job["sql"])
     ran = time.monotonic()
+    if len(cursor.description) > MAX_COLUMNS:
+        raise TooWide(f"it has more than {MAX_COLUMNS} columns")
     columns = [[name, str(kind)] for name, kind, *_ in cursor.description]
-    rows, truncated = fetch(cursor, job["max_rows"], job["max_bytes"])
+    max_rows = min(job["max_rows"], MAX_CELLS // len(columns))
+    rows, truncated = fetch(cursor, max_rows, job["max_bytes"])
     ended = time.monotonic()
     head = {
         "columns": columns,
@@ -142,6 +152,8 @@ def failure(error: BaseException, watch: Watch | None) -> bytes:
         kind = "refused"
     elif isinstance(error, TooLarge | MemoryError) or name == "OutOfMemoryException":
         kind = "large"
+    elif isinstance(error, TooWide):
+        kind = "wide"
     elif watch is not None and watch.fired:
         kind = "time"
     elif watch is None:

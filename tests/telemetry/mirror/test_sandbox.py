@@ -65,6 +65,21 @@ def test_columns_of_one_name_are_told_apart() -> None:
     assert result.records() == [{"n": 1, "n_2": 2, "n_2_2": 3, "n_3": 4}]
 
 
+def test_more_columns_than_a_page_can_show_are_an_error_that_says_so() -> None:
+    every = ", ".join(["1"] * 200)
+    assert len(sandbox.run(f"SELECT {every}").columns) == 200
+
+    with pytest.raises(QueryTooLarge, match="more than 200 columns"):
+        sandbox.run(f"SELECT {every}, 1 FROM usage_events")  # noqa: S608
+
+
+def test_rows_end_where_the_cells_do() -> None:
+    result = sandbox.run(f"SELECT {', '.join(['1'] * 100)} FROM usage_events")  # noqa: S608
+
+    assert len(result.rows) == 500
+    assert result.truncated
+
+
 def test_rows_end_where_the_bytes_do() -> None:
     result = sandbox.run("SELECT rpad('', 1000, 'x') FROM usage_events", max_bytes=10_500)
 
