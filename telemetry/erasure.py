@@ -59,13 +59,17 @@ class NoTombstone(AgnesError):
 
 @dataclass(frozen=True)
 class Target:
-    """A session (session id or session_file), of one person or of everybody; or a whole person."""
+    """A session (session id or session_file), of one person or of everybody; or a whole person.
+
+    `addresses` are e-mail and username of a person whose account is gone: only to be lifted.
+    """
 
     user: User | None = None
     session: str = ""
+    addresses: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.user is None and not self.session:
+        if self.user is None and not self.session and not self.addresses:
             raise ValueError("a target needs a user, a session, or both")
 
 
@@ -152,20 +156,10 @@ def lift(target: Target, *, by: User | None, door: AuditEvent.Door, now: datetim
 
     Of a session without a person: everybody's. Audited. Raises NoTombstone.
     """
-    if not target.session and target.user is not None:
-        kind, digests = Tombstone.Kind.PERSON, _person_digests(target.user)
-    else:
-        pks = [target.user.pk] if target.user else [0, *User.objects.values_list("pk", flat=True)]
-        kind = Tombstone.Kind.SESSION
-        digests = {session_digest(pk, target.session) for pk in pks}
+    kind = Tombstone.Kind.SESSION if target.session else Tombstone.Kind.PERSON
     with transaction.atomic():
-        named = Tombstone.objects.filter(kind=kind, digest__in=digests)
-        lifted = len(lift_standing(named, now=now))
-        if not lifted:
-            raise NoTombstone(
-                "Nothing of that name was erased.",
-                fix="Name the session id or the person as they were named when they were erased.",
-            )
+        plan_lift(target)
+        lifted = len(lift_standing(_tombstones(target), now=now))
         audit.record(
             action="usage.erase",
             door=door,
@@ -175,6 +169,29 @@ def lift(target: Target, *, by: User | None, door: AuditEvent.Door, now: datetim
             details={"lifted": lifted},
         )
     return lifted
+
+
+def plan_lift(target: Target) -> int:
+    """How many tombstones `lift` would lift; changes nothing. Raises NoTombstone."""
+    standing = _tombstones(target).filter(lifted_at=None).count()
+    if not standing:
+        raise NoTombstone(
+            "Nothing of that name was erased.",
+            fix="Name the session id or the person as they were named when they were erased.",
+        )
+    return standing
+
+
+def _tombstones(target: Target) -> QuerySet[Tombstone]:
+    if target.session:
+        pks = [target.user.pk] if target.user else [0, *User.objects.values_list("pk", flat=True)]
+        kind, digests = Tombstone.Kind.SESSION, {session_digest(pk, target.session) for pk in pks}
+    else:
+        kind = Tombstone.Kind.PERSON
+        digests = {person_digest(one) for one in target.addresses}
+        if target.user is not None:
+            digests |= _person_digests(target.user)
+    return Tombstone.objects.filter(kind=kind, digest__in=digests)
 
 
 def lift_own(user: User, session_ids: Iterable[str], *, now: datetime) -> None:

@@ -62,6 +62,10 @@ class Output:
         """Take the progress line away."""
         self._write_progress("")
 
+    @property
+    def all_refused(self) -> bool:
+        return 0 < self.counts["refused"] == self.counts.total()
+
     def close(
         self,
         *,

@@ -34,6 +34,14 @@ def find_person(text: str) -> User | None:
     return User.objects.filter(username=_checked_username(text)).first()
 
 
+def known_addresses(text: str) -> tuple[str, ...]:
+    """By what a tombstone of this person is found when there is no account. Raises as above."""
+    if "@" in text:
+        return (_checked_email(text),)
+    username = _checked_username(text)
+    return username, f"{username}@{NO_ADDRESS}"
+
+
 @transaction.atomic
 def create_person(text: str) -> User:
     """A new person with this e-mail address or username, who cannot sign in; audited.
@@ -48,7 +56,8 @@ def create_person(text: str) -> User:
     if is_erased_person(text, email):
         raise ErasedPerson(
             f"{text!r} was erased and is not taken again.",
-            fix="Ask an admin to lift the tombstone if they should come back.",
+            fix="If they should come back, lift the tombstone: "
+            f"manage.py usage_erase --user {text} --lift --yes",
         )
     user = User.objects.create_user(email, username=username)
     audit.record(

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
 from telemetry import transcript_blobs
 from telemetry.models import (
@@ -31,9 +31,16 @@ def settle(file: Path) -> None:
 
 
 def run(path: Path, *options: str) -> dict[str, Any]:
-    """What the command says as JSON; nothing is processed."""
+    """What the command says as JSON; nothing is processed.
+
+    Raises CommandError when it tells nothing.
+    """
     out = io.StringIO()
-    call_command("usage_import", str(path), "--json", "--no-process", *options, stdout=out)
+    try:
+        call_command("usage_import", str(path), "--json", "--no-process", *options, stdout=out)
+    except CommandError:
+        if not out.getvalue():
+            raise
     told: dict[str, Any] = json.loads(out.getvalue())
     return told
 

@@ -472,6 +472,8 @@ def test_the_command_shows_first_and_acts_only_when_told_so(ada: User) -> None:
         (["--user", "nobody"], "no person 'nobody'"),
         (["--session", "none"], "no session 'none'"),
         (["--session", "none", "--lift", "--yes"], "Nothing of that name was erased"),
+        (["--session", "none", "--lift"], "Nothing of that name was erased"),
+        (["--user", "nobody", "--lift"], "Nothing of that name was erased"),
     ],
 )
 def test_a_target_that_means_nothing_is_refused(arguments: list[str], problem: str) -> None:

@@ -98,8 +98,16 @@ def test_an_erased_person_is_not_created_anew(corpus: Path) -> None:
     digest = person_digest("ada@example.org")
     leave_tombstone(Tombstone.Kind.PERSON, digest, now=timezone.now())
 
-    with pytest.raises(CommandError, match="was erased"):
+    with pytest.raises(CommandError, match="was erased") as refused:
         run(corpus, "--user", "ada@example.org")
+
+    fix = "usage_erase --user ada@example.org --lift --yes"
+    assert fix in str(refused.value)
+    shown = io.StringIO()
+    call_command("usage_erase", "--user", "ada@example.org", "--lift", stdout=shown)
+    assert "It was erased and is refused since" in shown.getvalue()
+    call_command(*fix.split(), stdout=io.StringIO())
+    assert run(corpus, "--user", "ada@example.org")["counts"] == {"new": 12}
 
 
 def test_folders_name_their_people(tmp_path: Path) -> None:
@@ -276,7 +284,8 @@ def test_a_path_cannot_write_on_the_terminal(tmp_path: Path) -> None:
     put(tmp_path, "a\x1b[2J.jsonl", b"x")
     out = io.StringIO()
 
-    call_command("usage_import", str(tmp_path), "--user", "ada", "--no-process", stdout=out)
+    with pytest.raises(CommandError, match="every file was refused"):
+        call_command("usage_import", str(tmp_path), "--user", "ada", "--no-process", stdout=out)
 
     assert "\x1b" not in out.getvalue()
     assert "1 files: 1 refused" in out.getvalue()

@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from accounts.errors import AgnesError
 from accounts.models import AuditEvent, User
-from telemetry.erasure import ErasurePlan, Target, erase, lift, plan_erasure
-from telemetry.import_people import find_person
+from telemetry.erasure import ErasurePlan, Target, erase, lift, plan_erasure, plan_lift
+from telemetry.import_people import find_person, known_addresses
 from telemetry.task_queue import enqueue_processing
 
 SESSIONS_SHOWN = 20
@@ -38,10 +38,11 @@ class Command(BaseCommand):
         if not options["session"] and not options["user"]:
             raise CommandError("Erase what? Give --session, --user, or both.")
         try:
-            target = Target(_person(options["user"]), options["session"])
             if options["lift"]:
+                target = _erased(options["user"], options["session"])
                 self._lift(target, yes=options["yes"], as_json=options["json"])
             else:
+                target = Target(_person(options["user"]), options["session"])
                 self._erase(target, yes=options["yes"], as_json=options["json"])
         except AgnesError as error:
             raise CommandError(str(error)) from error
@@ -85,13 +86,27 @@ class Command(BaseCommand):
 
     def _lift(self, target: Target, *, yes: bool, as_json: bool) -> None:
         if not yes:
-            self.stdout.write("Would take uploads of it again. Add --yes to do it.")
+            standing = plan_lift(target)
+            if as_json:
+                self.stdout.write(json.dumps({"lifted": standing, "done": False}))
+            else:
+                self.stdout.write(
+                    "It was erased and is refused since. Would take uploads of it again. "
+                    "Add --yes to do it."
+                )
             return
         lifted = lift(target, by=None, door=AuditEvent.Door.COMMAND, now=timezone.now())
         if as_json:
             self.stdout.write(json.dumps({"lifted": lifted, "done": True}))
         else:
             self.stdout.write("Lifted: uploads are taken again.")
+
+
+def _erased(text: str | None, session: str) -> Target:
+    """Also of a person whose account is gone, as only then an import asks for it by name."""
+    if text and not session and find_person(text) is None:
+        return Target(addresses=known_addresses(text))
+    return Target(_person(text), session)
 
 
 def _person(text: str | None) -> User | None:

@@ -100,6 +100,10 @@ class Command(BaseCommand):
             totals=totals([user for user, _ in people]),
             incomplete=incomplete([user for user, _ in people]),
         )
+        if output.all_refused:
+            raise CommandError(
+                "Nothing was stored: every file was refused, for the reason told beside it."
+            )
 
     def _people(
         self, path: Path, found: Iterable[Found], user: str | None, output: Output
