@@ -6,6 +6,7 @@ Nothing is written anywhere. Whatever an archive can do beyond holding files is 
 import re
 import stat
 import struct
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -25,6 +26,20 @@ MOST_FILES: Final = 1_000
 DEEPEST: Final = 12
 LONGEST_PATH: Final = 240
 LONGEST_PART: Final = 100
+MOST_PART_BYTES: Final = 255
+"""What file systems take for one name; signs beyond ASCII need two to four bytes each."""
+
+GIT_OWN: Final = re.compile(
+    r"\.git|\.gitmodules|\.gitattributes|\.lfsconfig|(git|gitmod|gitatt|lfscon|gi[0-9a-f]{4}|li[0-9a-f]{4})~\d"
+)
+"""What git obeys wherever it lies, also in the short names of Windows: one of them in the served
+repository, and nobody can clone it any more."""
+
+DEVICES: Final = re.compile(
+    r"(con|prn|aux|nul|(com|lpt)[0-9\u00b9\u00b2\u00b3]|con(in|out)\$|clock\$) *(\.|$)"
+)
+"""No file of these names can be made on Windows, whatever its ending."""
+
 MOST_EXPANSION: Final = 200
 """Text compresses 3 to 20 times, generated tables up to a hundred times."""
 
@@ -144,11 +159,11 @@ def _checked_paths(entries: list[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]
         if entry.is_dir():
             continue
         _check_kind(entry, path)
-        # Files whose names differ in case only overwrite each other on some laptops.
-        if path.casefold() in seen:
+        # They would overwrite each other on some laptops.
+        if _spelling(path) in seen:
             text = f"The zip holds {shown(path)} twice, or in two spellings."
             raise BadBundle("duplicate", text, fix="Keep one of them.", file=path)
-        seen.add(path.casefold())
+        seen.add(_spelling(path))
         paths[path] = entry
         if len(paths) > MOST_FILES:
             raise _too_many()
@@ -178,6 +193,12 @@ def _check_path(path: str) -> None:
         raise BadBundle(rule, f"The file {shown(path)} {text}.", fix=fix, file=shown(path))
 
 
+def _spelling(path: str) -> str:
+    """The same for names that file systems of laptops take for one: case and accents differ."""
+    composed = unicodedata.normalize("NFC", path).casefold()
+    return unicodedata.normalize("NFC", composed)
+
+
 def path_problem(path: str) -> tuple[str, str] | None:
     """The rule that a path breaks and how, as the end of a sentence; None for a plain one."""
     parts = path.split("/")
@@ -191,13 +212,25 @@ def path_problem(path: str) -> tuple[str, str] | None:
         return "traversal", "leaves the folder it is unpacked in"
     if any(part in {"", "."} or part != part.strip() for part in parts):
         return "path", "has an empty part, a dot or blanks at an end in its path"
-    if any(part.lower().rstrip(". ") in {".git", "git~1"} for part in parts):
-        return "git-folder", "belongs to a git repository's own folder"
+    if any(GIT_OWN.fullmatch(part.lower().rstrip(". ")) for part in parts):
+        return "git-folder", "has a name that git itself obeys"
+    if any(_is_no_name_on_windows(part) for part in parts):
+        return "windows-name", "has a name that no file can have on Windows"
     if len(parts) > DEEPEST:
         return "depth", f"lies more than {DEEPEST} folders deep"
-    if len(path) > LONGEST_PATH or any(len(part) > LONGEST_PART for part in parts):
+    if len(path) > LONGEST_PATH or any(_is_long(part) for part in parts):
         return "long-path", "has a path that is too long"
     return None
+
+
+def _is_no_name_on_windows(part: str) -> bool:
+    if set('<>"|?*').intersection(part) or part.endswith("."):
+        return True
+    return DEVICES.match(part.lower()) is not None
+
+
+def _is_long(part: str) -> bool:
+    return len(part) > LONGEST_PART or len(part.encode()) > MOST_PART_BYTES
 
 
 def _check_kind(entry: zipfile.ZipInfo, path: str) -> None:
@@ -234,7 +267,7 @@ def _check_sizes(paths: dict[str, zipfile.ZipInfo]) -> None:
 
 
 def _check_parents(path: str, files: set[str]) -> None:
-    parts = path.casefold().split("/")
+    parts = _spelling(path).split("/")
     for end in range(1, len(parts)):
         if "/".join(parts[:end]) in files:
             text = f"The zip holds a file and a folder of the same name: {shown(path)}."

@@ -105,13 +105,53 @@ def test_the_digest_tells_content_paths_and_modes_apart() -> None:
         ("evil\u200b.md", "control-characters"),
         (".git/hooks/post-checkout", "git-folder"),
         (".GIT./config", "git-folder"),
+        (".gitmodules", "git-folder"),
+        ("a/.GitModules", "git-folder"),
+        (".gitattributes", "git-folder"),
+        ("a/.LFSconfig", "git-folder"),
+        ("GITMOD~1", "git-folder"),
+        ("gi7eba~2", "git-folder"),
+        ("git~2/config", "git-folder"),
+        ("aux.md", "windows-name"),
+        ("scripts/CON", "windows-name"),
+        ("nul.tar.txt", "windows-name"),
+        ("com1 .md", "windows-name"),
+        ("what?.md", "windows-name"),
+        ("a|b.md", "windows-name"),
+        ("<a>/b.md", "windows-name"),
+        ('"a".md', "windows-name"),
+        ("ends./b.md", "windows-name"),
         ("d/" * 12 + "evil.md", "depth"),
+        ("漢" * 90 + ".txt", "long-path"),
         ("x" * 101 + ".md", "long-path"),
         ("/".join(["y" * 60] * 5), "long-path"),
     ],
 )
 def test_a_path_that_is_not_plain_is_refused(path: str, expected: str) -> None:
     assert rule(zipped({"SKILL.md": SKILL, path: b"x"})) == expected
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ".gitignore",
+        "console.md",
+        "auxiliary/x.md",
+        "com.md",
+        "notes~1.md",
+        "漢" * 80 + ".txt",
+        "a.b",
+    ],
+)
+def test_a_plain_path_is_taken(path: str) -> None:
+    assert path in read_upload(zipped({"SKILL.md": SKILL, path: b"x"})).files
+
+
+def test_accents_in_two_spellings_are_one_name() -> None:
+    files: dict[str, bytes | str] = {"SKILL.md": SKILL, "caf\u00e9.md": "1", "cafe\u0301.md": "2"}
+
+    assert rule(zipped(files)) == "duplicate"
+    assert rule(zipped({**files, "cafe\u0301.md": SKILL, "CAF\u00c9.md": "3"})) == "duplicate"
 
 
 def test_a_name_that_hides_behind_a_nul_is_refused() -> None:
