@@ -20,6 +20,8 @@ CHECKS: Final[tuple[Callable[[Submission], Iterator[Finding]], ...]] = (
     form.check_form,
     form.check_amount,
     form.check_manifests,
+    form.check_text,
+    form.check_json,
     content.check_descriptions,
     content.check_bodies,
     content.check_tools,

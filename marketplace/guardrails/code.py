@@ -172,19 +172,10 @@ PROGRAMS: Final = (
     b"\xca\xfe\xba\xbe",
     b"\x00asm",
 )
-PICTURES: Final = (
-    b"\x89PNG",
-    b"\xff\xd8\xff",
-    b"GIF8",
-    b"RIFF",
-    b"%PDF",
-    b"\x00\x00\x01\x00",
-    b"wOF",
-)
 
 
 def check_code(submission: Submission) -> Iterator[Finding]:
-    yield from find(PATTERNS, submission.lines())
+    yield from find(PATTERNS, submission)
 
 
 def check_encoded(submission: Submission) -> Iterator[Finding]:
@@ -231,7 +222,7 @@ def check_binaries(submission: Submission) -> Iterator[Finding]:
         if content.startswith(PROGRAMS):
             text = "A compiled program: ship the source, or say how to install it."
             yield EXECUTABLE.at(path, text)
-        elif not content.startswith(PICTURES):
+        elif not submission.is_picture(path):
             yield BINARY.at(path, "Neither text nor a picture: nobody can read it.")
 
 

@@ -1,10 +1,11 @@
 """Manifest: does the upload have the form of what it says it is?"""
 
+import json
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Never
 
 from marketplace.findings import Finding, Severity
-from marketplace.guardrails.submission import MOST_TEXT, Submission, blocks
+from marketplace.guardrails.submission import MOST_LINES, MOST_TEXT, Submission, blocks
 from marketplace.manifests.items import SKILL_FILE
 from marketplace.manifests.plugin import PATH as PLUGIN_FILE
 from marketplace.manifests.texts import KEBAB, shown
@@ -23,8 +24,26 @@ MANIFEST = blocks(
     "A manifest or front matter cannot be read: the finding carries the reader's own rule, such as "
     "front-matter-yaml, front-matter-missing, front-matter-too-large, json or plugin-empty.",
 )
-TOO_MUCH_TEXT = blocks("too-much-text", "There are more than 4 MiB of text, which nobody reads.")
-RULES = (TOO_MUCH_TEXT, NAME, SKILL_MISSING, AGENT_FORM, NO_CATALOGUE, MANIFEST)
+NOT_TEXT = blocks("not-text", "A document, manifest or script is not text in UTF-8.")
+JSON_STRICT = blocks("json-strict", "JSON holds NaN, Infinity or half a character.")
+TOO_MUCH_TEXT = blocks(
+    "too-much-text",
+    "There are more than 4 MiB or 100,000 lines beside pictures: nobody reads them.",
+)
+RULES = (
+    TOO_MUCH_TEXT,
+    NAME,
+    SKILL_MISSING,
+    AGENT_FORM,
+    NO_CATALOGUE,
+    MANIFEST,
+    NOT_TEXT,
+    JSON_STRICT,
+)
+READ_AS_TEXT: Final = (
+    *(".md", ".json", ".yaml", ".yml", ".toml", ".sh", ".bash", ".zsh", ".fish", ".ps1", ".bat"),
+    *(".cmd", ".py", ".js", ".mjs", ".cjs", ".ts", ".rb", ".pl", ".php", ".lua", ".awk"),
+)
 
 PROMOTED: Final = frozenset(
     {
@@ -71,8 +90,45 @@ def check_form(submission: Submission) -> Iterator[Finding]:
 
 def check_amount(submission: Submission) -> Iterator[Finding]:
     if submission.is_cut:
-        text = f"There are more than {MOST_TEXT // 1024**2} MiB of text, which nobody reads."
+        text = (
+            f"There are more than {MOST_TEXT // 1024**2} MiB or {MOST_LINES:,} lines beside "
+            "pictures, which nobody reads."
+        )
         yield TOO_MUCH_TEXT.at("", text)
+
+
+def check_text(submission: Submission) -> Iterator[Finding]:
+    """What Claude Code or a shell reads as text has to be readable for the checks too."""
+    files = submission.bundle.files
+    for path in files:
+        if path in submission.texts or submission.is_picture(path):
+            continue
+        runs = path in submission.bundle.executables or files[path].startswith(b"#!")
+        if runs or path.lower().endswith(READ_AS_TEXT):
+            yield NOT_TEXT.at(path, "This is not text in UTF-8: save it as such.")
+
+
+def check_json(submission: Submission) -> Iterator[Finding]:
+    """Python reads more than JSON is; Claude Code would not load what that lets through."""
+    for path, text in submission.texts.items():
+        if not path.lower().endswith(".json"):
+            continue
+        try:
+            value = json.loads(text.removeprefix("\ufeff"), parse_constant=_refuse)
+            json.dumps(value, ensure_ascii=False).encode()
+        except (_NoNumber, UnicodeEncodeError) as error:
+            what = "half a character" if isinstance(error, UnicodeEncodeError) else str(error)
+            yield JSON_STRICT.at(path, f"The file holds {what}, which JSON has not.")
+        except (ValueError, RecursionError):
+            continue  # the manifests' reader reports those that matter
+
+
+class _NoNumber(Exception):
+    """NaN or Infinity."""
+
+
+def _refuse(constant: str) -> Never:
+    raise _NoNumber(constant)
 
 
 def check_manifests(submission: Submission) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from marketplace.findings import Finding
-from marketplace.guardrails.submission import Line, Rule
+from marketplace.guardrails.submission import Line, Rule, Submission, lines_of
 
 MOST_OF_A_RULE: Final = 20
 """Findings of one rule that are looked for; nobody reads more."""
@@ -38,15 +38,33 @@ def pattern(rule: Rule, message: str, words: str, *parts: str) -> Pattern:
     return Pattern(rule, message, tuple(words.split()), tuple(compiled))
 
 
-def find(patterns: Iterable[Pattern], lines: Iterable[Line]) -> Iterator[Finding]:
-    """A finding for each line and pattern that fits it, once; some of each rule."""
+def find(patterns: Iterable[Pattern], submission: Submission) -> Iterator[Finding]:
+    """A finding for each line and pattern that fits it, once; some of each rule.
+
+    Most files have none of the words, and their lines are not gone through at all.
+    """
+    told: Counter[str] = Counter()
+    texts = {} if submission.is_cut else submission.looked_at
+    every = tuple(patterns)
+    for path, text in texts.items():
+        # A word may be broken by a line that goes on.
+        lower = text.lower().replace("\\\n", "")
+        left = [one for one in every if any(word in lower for word in one.words)]
+        for finding in _find(left, lines_of(path, text) if left else ()):
+            told[finding.rule] += 1
+            if told[finding.rule] <= MOST_OF_A_RULE:
+                yield finding
+        every = tuple(one for one in every if told[one.rule.name] < MOST_OF_A_RULE)
+
+
+def _find(patterns: Iterable[Pattern], lines: Iterable[Line]) -> Iterator[Finding]:
     seen = set()
     told: Counter[str] = Counter()
     left = tuple(patterns)
     for line in lines:
         lower = line.text.lower()
         for each in left:
-            key = (each.rule.name, each.message, line.file, line.number)
+            key = (each.rule.name, each.message, line.number)
             if each.fits(line.text, lower) and key not in seen:
                 seen.add(key)
                 told[each.rule.name] += 1

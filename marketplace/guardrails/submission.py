@@ -1,6 +1,7 @@
 """What the checks look at: a bundle with its kind and name, and its text line by line."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, NamedTuple
@@ -13,6 +14,20 @@ from telemetry.taxonomy import ItemKind
 
 WINDOW: Final = 4_000
 MOST_TEXT: Final = 4 * 1024**2
+MOST_LINES: Final = 100_000
+PICTURES: Final[Mapping[str, re.Pattern[bytes]]] = {
+    "png": re.compile(rb"\x89PNG\r\n\x1a\n"),
+    "jpg": re.compile(rb"\xff\xd8\xff"),
+    "jpeg": re.compile(rb"\xff\xd8\xff"),
+    "gif": re.compile(rb"GIF8[79]a"),
+    "webp": re.compile(rb"RIFF.{4}WEBP", re.DOTALL),
+    "pdf": re.compile(rb"%PDF-"),
+    "ico": re.compile(rb"\x00\x00\x01\x00"),
+    "woff": re.compile(rb"wOFF"),
+    "woff2": re.compile(rb"wOF2"),
+}
+"""First bytes of pictures, printed pages and fonts by ending."""
+
 OVERLAP: Final = 400
 """Long lines are looked at in overlapping pieces, so that no pattern takes long on one."""
 
@@ -63,18 +78,33 @@ class Submission:
         texts = ((path, _text(files[path])) for path in files)
         return {path: text for path, text in texts if text is not None}
 
-    @property
+    @cached_property
+    def looked_at(self) -> dict[str, str]:
+        """Everything but pictures as text by path: one byte that is no UTF-8 hides nothing. What
+        may be run as a program is looked at even where it begins as a picture does."""
+        files, may_run = self.bundle.files, self.bundle.executables
+        others = (path for path in files if path in may_run or not self.is_picture(path))
+        left = {path: _any_text(files[path]) for path in others if path not in self.texts}
+        return {**self.texts, **left}
+
+    def is_picture(self, path: str) -> bool:
+        """By its first bytes and its ending, so that no script passes for one."""
+        begins = PICTURES.get(path.rpartition(".")[2].lower())
+        return begins is not None and begins.match(self.bundle.files[path]) is not None
+
+    @cached_property
     def is_cut(self) -> bool:
         """Whether there is more text than is looked at; then it is refused anyway."""
-        return sum(map(len, self.texts.values())) > MOST_TEXT
+        texts = self.looked_at.values()
+        lines = sum(text.count("\n") for text in texts)
+        return sum(map(len, texts)) > MOST_TEXT or lines > MOST_LINES
 
     def lines(self) -> Iterator[Line]:
-        """Every line of every text file; none when there is too much of it."""
+        """Every line of every file but pictures; none when there is too much of it."""
         if self.is_cut:
             return
-        for path, text in self.texts.items():
-            for number, line in enumerate(text.split("\n"), start=1):
-                yield from (Line(path, number, piece) for piece in _pieces(line))
+        for path, text in self.looked_at.items():
+            yield from lines_of(path, text)
 
 
 def documents(submission: Submission) -> Iterator[tuple[str, Document]]:
@@ -97,6 +127,36 @@ def _text(content: bytes) -> str | None:
         return content.decode().replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError:
         return None
+
+
+def lines_of(path: str, text: str) -> Iterator[Line]:
+    """The lines as a shell reads them, long ones in pieces: what is continued on the next line is
+    one line with it, under the number of the first."""
+    begun, first = "", 0
+    for number, line in enumerate(text.split("\n"), start=1):
+        first = first or number
+        whole = begun + line
+        if len(whole) < WINDOW and _goes_on(line):
+            begun = whole[:-1] if line.endswith("\\") else whole + " "
+            continue
+        yield from (Line(path, first, piece) for piece in _pieces(whole))
+        begun, first = "", 0
+    if begun:
+        yield Line(path, first, begun)
+
+
+def _goes_on(line: str) -> bool:
+    """A bar at the end of a row of a table continues nothing."""
+    return line.endswith("\\") or (
+        line.rstrip().endswith("|") and not line.lstrip().startswith("|")
+    )
+
+
+def _any_text(content: bytes) -> str:
+    """The ASCII in it, everything else U+FFFD, which is no letter that could hide a word; without
+    NUL, so that UTF-16 can be read too."""
+    text = content.replace(b"\0", b"").decode("ascii", errors="replace")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _pieces(line: str) -> Iterator[str]:

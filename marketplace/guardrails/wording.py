@@ -87,7 +87,7 @@ INJECTIONS: Final[tuple[Pattern, ...]] = (
 
 
 def check_secrets(submission: Submission) -> Iterator[Finding]:
-    yield from find(SECRETS, submission.lines())
+    yield from find(SECRETS, submission)
 
 
 def check_hidden_text(submission: Submission) -> Iterator[Finding]:
@@ -100,4 +100,4 @@ def check_hidden_text(submission: Submission) -> Iterator[Finding]:
 
 
 def check_injection(submission: Submission) -> Iterator[Finding]:
-    yield from find(INJECTIONS, submission.lines())
+    yield from find(INJECTIONS, submission)
