@@ -26,7 +26,12 @@ from marketplace.model_review import model_findings
 from marketplace.models import FleaInstall, FleaItem, FleaState, FleaVersion, Plugin
 from marketplace.names import FLEA_PLUGIN, SERVED_MARKETPLACE, public_name
 from marketplace.store_errors import NameTaken, NotYours, UploadBlocked, WrongState
-from marketplace.submissions import read_submission, served_bundle, served_contents
+from marketplace.submissions import (
+    naming_findings,
+    read_submission,
+    served_bundle,
+    served_contents,
+)
 from telemetry.attribution import explode_plugin, retire_plugin
 from telemetry.taxonomy import ItemKind, Source
 
@@ -72,10 +77,13 @@ def check_upload(upload: Upload, *, owner: str, reviewed: bool = True) -> Checke
     """
     bundle = read_upload(upload.content, file_name=upload.file_name)
     submission = read_submission(bundle, kind=upload.kind, name=upload.name, owner=owner)
+    public = public_name(submission.name, owner)
     findings = run_checks(submission)
+    if not is_blocked(findings):
+        findings += naming_findings(submission, public)
     if reviewed and not is_blocked(findings):
         findings += model_findings(submission)
-    return Checked(submission, public_name(submission.name, owner), tuple(findings))
+    return Checked(submission, public, tuple(findings))
 
 
 def publish(

@@ -9,18 +9,19 @@ import yaml
 from accounts.errors import AgnesError
 from marketplace.bundles import Bundle
 from marketplace.file_tree import FileTree
-from marketplace.findings import Finding
+from marketplace.findings import Finding, blocking
 from marketplace.guardrails import Submission
 from marketplace.guardrails.submission import documents
-from marketplace.manifests import PluginContents, read_plugin
+from marketplace.manifests import PluginContents, read_document, read_plugin
 from marketplace.manifests.items import SKILL_FILE
 from marketplace.manifests.plugin import PATH as PLUGIN_FILE
+from marketplace.manifests.texts import decode
 from marketplace.names import FLEA_PLUGIN, public_name
 from telemetry.taxonomy import ItemKind
 
 KINDS: Final = (ItemKind.SKILL, ItemKind.AGENT, ItemKind.PLUGIN)
 COMPONENTS: Final = ("skills/", "agents/", "commands/", "hooks/", ".mcp.json", PLUGIN_FILE)
-HEAD: Final = re.compile(r"\A(?:\ufeff)?---\r?\n(.*?)^---[ \t]*$", re.MULTILINE | re.DOTALL)
+HEAD: Final = re.compile(r"\A---\n(.*?)^---[ \t]*$", re.MULTILINE | re.DOTALL)
 DIFFERS: Final = "plugin-name-differs"
 """A finding of the manifests' reader that says only that the owner is not in the name."""
 
@@ -59,6 +60,29 @@ def served_bundle(submission: Submission, public: str) -> Bundle:
     if submission.kind is ItemKind.AGENT:
         return Bundle.of({f"{public}.md": content})
     return bundle.replacing({path: content})
+
+
+def naming_findings(submission: Submission, public: str) -> list[Finding]:
+    """Whether a skill or agent says the same as before once it calls itself by its public name.
+
+    Front matter can be valid and yet have no place for a name, such as `{description: …}`.
+    """
+    if submission.kind is ItemKind.PLUGIN:
+        return []
+    (path, before), *_ = documents(submission)
+    try:
+        named = _named_document(submission.bundle.files[path], public)
+    except yaml.YAMLError:
+        return [_unnameable(path)]
+    after = read_document(named, path)
+    fields = {**before.fields, "name": public}
+    same = after.fields == fields and after.body == before.body and not after.findings
+    return [] if same else [_unnameable(path)]
+
+
+def _unnameable(path: str) -> Finding:
+    text = "The name cannot be set: write the front matter as `key: value` lines at the margin."
+    return blocking("front-matter-form", path, text, 1)
 
 
 def placed(kind: ItemKind, public: str, bundle: Bundle) -> Bundle:
@@ -122,8 +146,9 @@ def _plugin_file(submission: Submission, public: str) -> bytes:
 
 
 def _named_document(content: bytes, public: str) -> bytes:
-    """The Markdown with `public` as the name in its front matter, everything else as it was."""
-    text = content.decode()
+    """The Markdown with `public` as the name in its front matter and `\\n` as line ends,
+    everything else as it was."""
+    text = decode(content)
     found = HEAD.match(text)
     if found is None:
         return f"---\nname: {public}\n---\n{text}".encode()

@@ -19,7 +19,7 @@ from telemetry.resolver import Resolver
 from telemetry.taxonomy import ItemKind, Source
 from tests.marketplace.market import NOW, act, put, renew
 from tests.marketplace.own_folders import files_below
-from tests.marketplace.uploads import AGENT, MANIFEST, PLUGIN, SKILL, plugin_zip, skill_zip
+from tests.marketplace.uploads import AGENT, BODY, MANIFEST, PLUGIN, SKILL, plugin_zip, skill_zip
 from tests.marketplace.zips import zipped
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("folder")]
@@ -59,6 +59,31 @@ def test_a_name_that_is_missing_in_the_files_is_written_into_them(ada: User) -> 
     files = read_bundle(put(ada, text.encode(), name="remind", kind="skill").digest).files
 
     assert files["SKILL.md"].decode() == text.replace("---\n", "---\nname: remind-by-ada\n", 1)
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+def test_line_ends_of_other_systems_lose_nothing(ada: User, end: str) -> None:
+    version = put(ada, skill_zip("\ufeff" + SKILL.replace("\n", end)))
+
+    assert version.description == "Lists open invoices and drafts reminders."
+    named = SKILL.replace("chase-invoices", "chase-invoices-by-ada").encode()
+    assert read_bundle(version.digest).files["SKILL.md"] == named
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "{description: Lists open invoices and drafts reminders.}",
+        " description: Lists open invoices and drafts reminders.",
+        "? name\n: chase-invoices\ndescription: Lists open invoices and drafts reminders.",
+    ],
+)
+def test_front_matter_without_a_place_for_the_name_is_refused(ada: User, head: str) -> None:
+    with pytest.raises(UploadBlocked) as caught:
+        put(ada, skill_zip(f"---\n{head}\n---\n{BODY}"), name="chase-invoices")
+
+    assert [each["rule"] for each in caught.value.details["findings"]] == ["front-matter-form"]
+    assert not FleaItem.objects.exists()
 
 
 def test_an_agent_is_one_file_under_its_public_name(ada: User) -> None:
@@ -165,6 +190,13 @@ def test_a_blocked_upload_leaves_nothing(ada: User, folder: Path) -> None:
 
 
 HOSTILE = {
+    "a skill that is not UTF-8": zipped({"SKILL.md": SKILL.encode() + b"\xff"}),
+    "a manifest that is not UTF-8": plugin_zip(
+        {".claude-plugin/plugin.json": MANIFEST.encode().replace(b"small", b"sm\xffall")}
+    ),
+    "half a character": plugin_zip(
+        {".claude-plugin/plugin.json": MANIFEST.replace("small", "\\ud800")}
+    ),
     "zip bomb": zipped({"SKILL.md": SKILL, "zeros": bytes(3 * 1024**2)}),
     "traversal": zipped({"SKILL.md": SKILL, "../../evil.md": "x"}),
     "nested zip": zipped({"SKILL.md": SKILL, "inner": zipped({"a": "a"})}),
