@@ -149,14 +149,16 @@ def add_version(
             raise WrongState(f"{item.public_name} is removed.", fix="Have it restored first.")
         newest = item.newest_version()
         digest = served_bundle(checked.submission, item.public_name).digest()
-        if newest and newest.digest == digest and newest.state in _STANDING:
+        if newest and newest.digest == digest and _stands(item, newest):
             return newest
         version = _add_version(item, checked, named, by=by, now=now)
         _record("store.version", item, version, by=by, door=door, request=request)
     return version
 
 
-_STANDING = (FleaState.LIVE, FleaState.PENDING)
+def _stands(item: FleaItem, version: FleaVersion) -> bool:
+    """Whether it is offered or waits; what was rejected while live is neither."""
+    return version.state == FleaState.PENDING or (version.state == FleaState.LIVE and item.is_live)
 
 
 def count_install(item: FleaItem, *, by: User, now: datetime) -> None:
@@ -288,7 +290,7 @@ def _add_version(
     )
     if not upload.draft:
         go_live_or_wait(item, version, by=by, now=now)
-    elif not item.live_version and item.state != FleaState.REJECTED:
+    elif not item.live_version and item.state not in {FleaState.REJECTED, FleaState.PENDING}:
         set_item_state(item, FleaState.DRAFT, by=by, now=now)
         item.description = version.description
         item.save()

@@ -85,6 +85,9 @@ def _submit(item: FleaItem, change: Change) -> FleaVersion:
     version = item.versions.filter(state=FleaState.DRAFT).order_by("-number").first()
     if version is None or item.state == FleaState.REMOVED:
         raise _wrong(item, "has no draft")
+    offered = item.versions.filter(state__in=[FleaState.LIVE, FleaState.PENDING])
+    if offered.filter(number__gt=version.number).exists():
+        raise _wrong(item, "has no draft that is newer than what is live or waits")
     go_live_or_wait(item, version, by=change.by, now=change.now)
     return version
 
@@ -143,11 +146,13 @@ def _reject(item: FleaItem, change: Change) -> FleaVersion | None:
 
 
 def _remove(item: FleaItem, change: Change) -> FleaVersion | None:
-    """Gone from every list, whatever it was; it can be restored."""
+    """Gone from every list, whatever it was; it can be restored. An admin may remove what its
+    owner removed, so that the owner cannot bring it back."""
     if item.owner != change.by:
         _require_admin(change)
         _require_reason(change.reason)
-    if item.state == FleaState.REMOVED:
+    takes_over = item.owner not in {change.by, None} and item.state_by == item.owner
+    if item.state == FleaState.REMOVED and not takes_over:
         raise _wrong(item, "is removed already")
     item.needs_review = item.needs_review or item.owner != change.by
     set_item_state(item, FleaState.REMOVED, by=change.by, now=change.now, reason=change.reason)

@@ -31,7 +31,8 @@ class FleaItemQuerySet(models.QuerySet["FleaItem"]):
 
     def waiting(self) -> "FleaItemQuerySet":
         """Those with a version that waits for an admin, also beside a live one."""
-        return self.filter(versions__state=FleaState.PENDING).distinct()
+        waiting = self.filter(versions__state=FleaState.PENDING)
+        return waiting.exclude(state=FleaState.REMOVED).distinct()
 
 
 class FleaItem(models.Model):

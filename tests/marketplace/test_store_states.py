@@ -7,11 +7,13 @@ from accounts.models import AuditEvent, User
 from accounts.permissions import AdminOnly
 from marketplace.models import FleaItem, FleaState
 from marketplace.store_errors import NotYours, ReasonMissing, UnknownAction, WrongState
+from marketplace.store_reads import Filter, list_items
 from marketplace.store_states import ACTIONS
 from telemetry.models import AttributionSkill
 from telemetry.resolver import Resolver
 from telemetry.taxonomy import ItemKind
 from tests.marketplace.market import NOW, act, put, renew
+from tests.marketplace.uploads import skill_zip
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("folder")]
 
@@ -136,7 +138,6 @@ def test_restoring_what_was_never_live_does_not_make_it_so(ada: User, root: User
         ([], "submit"),
         ([], "approve"),
         ([], "restore"),
-        (["remove"], "remove"),
         (["remove"], "withdraw"),
         (["remove"], "approve"),
         (["remove"], "submit"),
@@ -152,6 +153,70 @@ def test_an_action_that_does_not_fit_is_refused(
 
     with pytest.raises(WrongState, match="chase-invoices-by-ada"):
         act(item, action, ada if action in {"submit", "withdraw", "restore"} else root, "why")
+
+
+def test_an_old_draft_does_not_take_the_place_of_what_is_live(ada: User) -> None:
+    item = put(ada, draft=True).item
+    live = renew(item, ada)
+
+    with pytest.raises(WrongState, match="newer"):
+        act(item, "submit", ada)
+    item.refresh_from_db()
+    assert item.live_version == live
+
+
+@pytest.mark.usefixtures("reviewed")
+def test_an_old_draft_does_not_take_the_place_of_what_waits(ada: User) -> None:
+    item = put(ada, draft=True).item
+    waiting = renew(item, ada)
+
+    with pytest.raises(WrongState, match="newer"):
+        act(item, "submit", ada)
+    waiting.refresh_from_db()
+    assert waiting.state == FleaState.PENDING
+
+
+@pytest.mark.usefixtures("reviewed")
+def test_a_draft_beside_what_waits_leaves_it_waiting(ada: User) -> None:
+    item = put(ada).item
+    renew(item, ada, draft=True)
+
+    item.refresh_from_db()
+    assert item.state == FleaState.PENDING
+
+
+def test_an_owner_does_not_escape_a_removal_by_removing_first(ada: User, root: User) -> None:
+    item = act(put(ada).item, "remove", ada)
+    with pytest.raises(WrongState):
+        act(item, "remove", ada)
+    item = act(item, "remove", root, "not here")
+
+    assert item.state_reason == "not here"
+    with pytest.raises(NotYours):
+        act(item, "restore", ada)
+    with pytest.raises(WrongState):
+        act(item, "remove", root, "again")
+    assert act(item, "restore", root).is_live
+
+
+def test_what_was_rejected_waits_when_it_is_uploaded_again(ada: User, root: User) -> None:
+    first = put(ada)
+    act(first.item, "reject", root, "no")
+
+    again = renew(first.item, ada, skill_zip())
+
+    assert (again.number, again.state) == (2, FleaState.PENDING)
+    assert not FleaItem.objects.get().is_live
+
+
+@pytest.mark.usefixtures("reviewed")
+def test_what_is_removed_is_not_in_the_list_of_what_waits(ada: User, root: User) -> None:
+    item = put(ada).item
+    assert item in list_items(Filter(state="pending"), by=root)
+
+    act(item, "remove", ada)
+
+    assert not list_items(Filter(state="pending"), by=root)
 
 
 def test_an_unknown_action_names_those_there_are(ada: User) -> None:
