@@ -164,8 +164,15 @@ class WorkerPool:
                 self.prepare()
 
     def prepare(self) -> None:
-        """Have a spare worker; it gets ready by itself. Costs this process some milliseconds."""
+        """Have a spare worker; it gets ready by itself. Costs this process some milliseconds.
+
+        One that ended while nobody asked is replaced. Raises OSError when none can be started.
+        """
         with self._lock:
+            ended = [worker for worker in self._spare if worker.process.poll() is not None]
+            self._spare = [worker for worker in self._spare if worker not in ended]
+            for worker in ended:
+                worker.close()
             if not self._closed and len(self._spare) < SPARE:
                 self._spare.append(Worker())
 

@@ -1,6 +1,7 @@
 """The page where an admin asks: one address, whole pages, no script needed."""
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,7 @@ from telemetry.ask.run import (
     run_verified,
 )
 from telemetry.ask.verified import VerifiedQuestion, verified_questions
+from telemetry.mirror.worker_pool import pool
 from telemetry.models import AskedQuestion, SavedQuestion
 
 SHOWN_HISTORY = 20
@@ -64,6 +66,8 @@ def ask_page(request: HttpRequest) -> HttpResponse:
     """
     if request.method != "POST":
         warm_up()
+        with suppress(OSError):  # that there is none shows at the question
+            pool.prepare()
         return _page(request, **_prefilled(request))
     form = {"question": request.POST.get("question", ""), "sql": request.POST.get("sql", "")}
     try:

@@ -10,6 +10,7 @@ from pytest_django.fixtures import Settings
 
 from accounts.models import AuditEvent, User
 from telemetry.mirror import query_slots
+from telemetry.mirror.worker_pool import pool
 from telemetry.models import AskedQuestion, SavedQuestion
 from tests.telemetry.ask.asking import BASH_YESTERDAY, fill, says
 from tests.telemetry.ask.conftest import KEY
@@ -55,6 +56,19 @@ def test_only_admins_see_it(client: Client) -> None:
 
 def test_the_navigation_of_the_admin_leads_to_it(page: Client) -> None:
     assert f'href="{ADDRESS}"' in page.get("/admin/telemetry/askedquestion/").content.decode()
+
+
+def test_opening_the_page_has_a_process_ready_also_when_the_last_one_ended(page: Client) -> None:
+    pool.close()
+    page.get(ADDRESS)
+    [first] = pool._spare
+    page.get(ADDRESS)
+    assert pool._spare == [first]
+    first.process.kill()
+    first.process.wait()
+    page.get(ADDRESS)
+    [second] = pool._spare
+    assert (second is first, second.process.poll()) == (False, None)
 
 
 def test_it_offers_examples_and_all_verified_questions(page: Client) -> None:
