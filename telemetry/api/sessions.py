@@ -1,5 +1,8 @@
 """Sessions over HTTP: uploading transcripts."""
 
+import hashlib
+from urllib.parse import unquote_to_bytes
+
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest
@@ -10,6 +13,7 @@ from accounts.api_answers import answers
 from accounts.errors import AgnesError
 from accounts.models import Scope
 from accounts.permissions import require_scope
+from telemetry.refusals import NameRefused
 from telemetry.transcript_blobs import temp_folder
 from telemetry.transcript_store import checked_name
 from telemetry.upload_bodies import spooled, too_large
@@ -20,6 +24,9 @@ router = Router(tags=["sessions"])
 TYPES = frozenset(
     {"application/x-ndjson", "application/jsonl", "text/plain", "application/octet-stream"}
 )
+
+
+NOTHING = hashlib.sha256().hexdigest()
 
 
 class WrongType(AgnesError):
@@ -111,6 +118,7 @@ def upload_session(request: HttpRequest, query: Query[UploadQuery]) -> UploadAns
     """
     user = require_scope(request, Scope.PUSH)
     refuse_opted_out(user)
+    _refuse_undecodable(request)
     checked_name(query.name)
     base = _base(query)
     _check_headers(request)
@@ -139,6 +147,7 @@ def upload_session(request: HttpRequest, query: Query[UploadQuery]) -> UploadAns
 def session_state(request: HttpRequest, name: str) -> StoredFile:
     """For resuming an upload: a client whose file begins with a revision sends only the rest."""
     user = require_scope(request, Scope.PUSH)
+    _refuse_undecodable(request)
     revisions = [StoredRevision(**one) for one in stored_state(user, name)]
     return StoredFile(name=checked_name(name), revisions=revisions)
 
@@ -150,7 +159,20 @@ def _base(query: UploadQuery) -> tuple[int, str] | None:
         raise IncompleteBase(
             "offset and base_sha256 belong together.", fix="Send both, or the whole file."
         )
+    if (query.offset, query.base_sha256) == (0, NOTHING):
+        return None
     return query.offset, query.base_sha256
+
+
+def _refuse_undecodable(request: HttpRequest) -> None:
+    """Django puts U+FFFD for what is no UTF-8, by which different names would become one."""
+    try:
+        unquote_to_bytes(request.META.get("QUERY_STRING", "")).decode()
+    except UnicodeDecodeError:
+        raise NameRefused(
+            "The name is refused: it holds invalid UTF-8.",
+            fix="Send the file's path below ~/.claude/projects, as UTF-8.",
+        ) from None
 
 
 def _check_headers(request: HttpRequest) -> None:

@@ -97,6 +97,29 @@ def test_a_name_that_plays_tricks_is_refused(upload: Upload, name: str) -> None:
     assert not TranscriptFile.objects.exists()
 
 
+@pytest.mark.parametrize("method", ["post", "get"])
+def test_a_name_in_invalid_utf_8_is_refused(ada: User, method: str) -> None:
+    path = "/api/sessions" if method == "post" else "/api/sessions/state"
+    answer = Client().generic(
+        method.upper(),
+        path,
+        CONTENT,
+        content_type="application/x-ndjson",
+        headers={"Authorization": f"Bearer {token(ada, 'push')}"},
+        QUERY_STRING="name=p/%FF%FE.jsonl",
+    )
+
+    assert error(answer, 400)["code"] == "name_refused"
+    assert not TranscriptFile.objects.exists()
+
+
+def test_what_was_added_to_nothing_is_the_whole_file(upload: Upload) -> None:
+    answer = upload(offset=0, base_sha256=hashlib.sha256(b"").hexdigest())
+
+    assert (answer.status_code, answer.json()["status"]) == (200, "new")
+    assert error(upload(offset=0, base_sha256="0" * 64), 409)["code"] == "different_base"
+
+
 def test_a_name_is_needed(upload: Upload) -> None:
     assert error(upload(name=None), 422)["code"] == "invalid_request"
 
