@@ -31,6 +31,7 @@ _SECONDS = {
 _INTERVAL = re.compile(r"\s*-?\s*(\d+)\s*([a-z]+?)s?\s*", re.IGNORECASE)
 # A step below that over an unknown span would be more rows than a question can want.
 _SMALLEST_STEP = 3600
+_LARGEST_EXACT = 2.0**53
 _WIDTH = re.compile(r"\d{4,}|\*|\{[^{}]*\{")
 
 
@@ -64,7 +65,7 @@ def _check_length(name: str, call: Expression, place: int, most: int) -> None:
     if name == "bar" and len(arguments) == place and not _is_chained(call):
         return
     length = None if len(arguments) <= place else _most(arguments[place])
-    if _is_chained(call) or length is None or abs(length) > most:
+    if _is_chained(call) or length is None or not abs(length) <= most:
         raise _refuse(
             name,
             f"its length is not known to be at most {most}",
@@ -126,7 +127,7 @@ def _check_series(name: str, call: Expression) -> None:
         rows = _rows_of_time(arguments, step)
     else:
         rows = _rows_of_numbers(arguments)
-    if rows is None or rows > allow_list.MAX_ROWS:
+    if rows is None or not rows <= allow_list.MAX_ROWS:
         raise _refuse(
             name,
             f"it is not known to make at most {allow_list.MAX_ROWS} values",
@@ -143,6 +144,9 @@ def _rows_of_numbers(arguments: list[Expression]) -> float | None:
     step = _number(arguments[2]) if len(arguments) == 3 else 1.0
     if start is None or stop is None or not step:
         return None
+    if step < 0 and any(_number(bound) is None for bound in arguments[:2]):
+        # Downwards a bound that is a most only says nothing.
+        return None
     return abs(stop - start) / abs(step) + 1
 
 
@@ -150,6 +154,8 @@ def _rows_of_time(arguments: list[Expression], step: float) -> float | None:
     start, stop = _instant(arguments[0]), _instant(arguments[1])
     if start is not None and stop is not None:
         return abs((stop - start).total_seconds()) / step + 1 if step else None
+    if any(_is_unreadable(bound) for bound in arguments[:2]):
+        return None
     # From the first to the last day of the data, say.
     return 0.0 if step >= _SMALLEST_STEP else None
 
@@ -175,6 +181,13 @@ def _instant(expression: Expression) -> datetime | None:
         return datetime.fromisoformat(_text(expression) or "").replace(tzinfo=None)
     except ValueError:
         return None
+
+
+def _is_unreadable(expression: Expression) -> bool:
+    """Whether a time is written out, and as no day of the years 1 to 9999."""
+    while expression["class"] == "CAST":
+        expression = expression["child"]
+    return expression["class"] == "CONSTANT" and _instant(expression) is None
 
 
 def _text(expression: Expression) -> str | None:
@@ -205,7 +218,7 @@ def _number(expression: Expression) -> float | None:
     known = [value for value in values if value is not None]
     if not known or len(known) != len(values):
         return None
-    return _calculate(str(expression["function_name"]), known)
+    return _exact(_calculate(str(expression["function_name"]), known))
 
 
 def _calculate(sign: str, values: list[float]) -> float:
@@ -222,12 +235,17 @@ def _constant(value: dict[str, Any]) -> float | None:
     written = value.get("value")
     if isinstance(written, dict):
         # Of more than 64 bits.
-        return float("inf")
+        return None
     if isinstance(written, bool) or not isinstance(written, int | float):
         return None
     if value["type"]["id"] == "DECIMAL":
         return float(written) / 10.0 ** int(value["type"]["type_info"]["scale"])
-    return float(written)
+    return _exact(float(written))
+
+
+def _exact(number: float) -> float | None:
+    """None for what a float would round, infinities too: sizes are far below."""
+    return number if abs(number) <= _LARGEST_EXACT else None
 
 
 def _most(expression: Expression) -> float | None:

@@ -61,3 +61,26 @@ def test_a_statement_that_the_guard_cannot_judge_is_refused_and_logged(
     assert "cannot be judged" in error.message
     assert "the guard failed" in caplog.text
     assert "not for the log" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT repeat('x', (99999999999999999999 - 99999999998999999999)::BIGINT)",
+        "SELECT repeat('x', (9000000000000000000::HUGEINT * 1000000000 + 1000000000"
+        " - 9000000000000000000::HUGEINT * 1000000000)::BIGINT)",
+        "SELECT range(0, least(x, 0), -1) FROM (SELECT -1000000000 AS x)",
+        "SELECT generate_series(TIMESTAMP '0001-01-01', TIMESTAMP '294246-01-01', INTERVAL 1 HOUR)",
+        "SELECT range(TIMESTAMP '290000-01-01 (BC)', TIMESTAMP '2026-01-01', INTERVAL 1 HOUR)",
+    ],
+)
+def test_a_size_that_cannot_be_told_exactly_is_refused(sql: str) -> None:
+    assert refusal(sql).reason == Reason.SIZE
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["SELECT range(10, 0, -1)", "SELECT range(least(length('abc'), 9))", "SELECT repeat('x', 2*3)"],
+)
+def test_a_size_that_is_told_passes(sql: str) -> None:
+    assert guard.check(sql)
