@@ -9,6 +9,8 @@ SERVED_MARKETPLACE: Final = "agnes"
 FLEA_PLUGIN: Final = "flea"
 """The plugin that holds the community's skills and agents; no curated one may be called so."""
 
+RESERVED: Final = frozenset({SERVED_MARKETPLACE, FLEA_PLUGIN})
+
 LONGEST_SLUG: Final = 60
 SLUG: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 

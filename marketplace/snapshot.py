@@ -6,7 +6,7 @@ are stored by their content; those that no row comes to name are swept.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -33,10 +33,12 @@ from marketplace.manifests import (
     read_plugin,
 )
 from marketplace.manifests.catalogue import PATH
+from marketplace.manifests.plugin import PATH as PLUGIN_FILE
 from marketplace.manifests.texts import shown
-from marketplace.names import FLEA_PLUGIN, SERVED_MARKETPLACE
+from marketplace.names import RESERVED, SERVED_MARKETPLACE
+from telemetry.event_names import mcp_server_name
 
-READER_VERSION: Final = 3
+READER_VERSION: Final = 4
 """Raised whenever the same files would be read otherwise; then each marketplace is read anew."""
 
 FETCHES_AT_ONCE: Final = 6
@@ -84,8 +86,12 @@ class Fetched:
     problems: dict[Wanted, str] = field(default_factory=dict)
 
 
-def take_snapshot(source: Source, wanted: Wanted, *, known: str = "") -> Snapshot | None:
+def take_snapshot(
+    source: Source, wanted: Wanted, *, known: str = "", foreign: Collection[str] = ()
+) -> Snapshot | None:
     """Fetch and read; None when the fingerprint is `known`, that is when nothing has changed.
+
+    `foreign` are names of plugins that are others', as those of the flea market.
 
     Raises errors of marketplace.git_errors and addresses for the marketplace's own repository, and
     CatalogueUnusable. A plugin whose own repository fails has a `problem` and nothing else.
@@ -102,7 +108,8 @@ def take_snapshot(source: Source, wanted: Wanted, *, known: str = "") -> Snapsho
         fingerprint = _fingerprint(main, catalogue, fetched)
         if fingerprint == known:
             return None
-        plugins = _read_plugins(source, catalogue, files, main, fetched, found)
+        names = {entry.name for entry in catalogue.entries} | RESERVED | set(foreign)
+        plugins = _read_plugins(source, catalogue, files, main, fetched, names, found)
     return Snapshot(
         main.commit,
         catalogue,
@@ -127,7 +134,7 @@ def _open(
 
 
 def _without_reserved(catalogue: Catalogue, found: list[Finding]) -> Catalogue:
-    """The catalogue without a plugin of the name that is the flea market's.
+    """The catalogue without plugins of the names that Agnes keeps for itself.
 
     Raises CatalogueUnusable when the catalogue itself has the name of the one that Agnes serves.
     """
@@ -137,9 +144,9 @@ def _without_reserved(catalogue: Catalogue, found: list[Finding]) -> Catalogue:
             "called.",
             fix="Give it another name in its marketplace.json.",
         )
-    reserved = [entry for entry in catalogue.entries if entry.name == FLEA_PLUGIN]
+    reserved = [entry for entry in catalogue.entries if entry.name in RESERVED]
     for entry in reserved:
-        text = f"A plugin cannot be called {FLEA_PLUGIN!r}: that is the flea market's name."
+        text = f"A plugin cannot be called {entry.name!r}: Agnes keeps that name for itself."
         found.append(blocking("plugin-name-reserved", PATH, text, entry.line))
     kept = tuple(entry for entry in catalogue.entries if entry not in reserved)
     return replace(catalogue, entries=kept) if reserved else catalogue
@@ -192,9 +199,9 @@ def _read_plugins(
     files: FileTree,
     main: Copy,
     fetched: Fetched,
+    names: set[str],
     found: list[Finding],
 ) -> list[PluginSnapshot]:
-    names = {entry.name for entry in catalogue.entries}
     plugins = []
     for entry in catalogue.entries:
         if isinstance(entry.source, LocalSource):
@@ -241,7 +248,8 @@ def _read(
     contents, own = read_plugin(files, entry.name, components=entry.components, strict=entry.strict)
     found += own
     digest = _kept(entry, files, found)
-    return PluginSnapshot(entry, _without_others(contents, names), commit, digest=digest)
+    contents = _without_others(contents, names, files.whole_path(PLUGIN_FILE), found)
+    return PluginSnapshot(entry, contents, commit, digest=digest)
 
 
 def _kept(entry: PluginEntry, files: FileTree, found: list[Finding]) -> str:
@@ -263,17 +271,22 @@ def _kept(entry: PluginEntry, files: FileTree, found: list[Finding]) -> str:
     return store_bundle(Bundle.of(contents, programs))
 
 
-def _without_others(contents: PluginContents, names: set[str]) -> PluginContents:
-    """Where plugin.json says the name of another plugin of the catalogue, that one has it."""
+def _without_others(
+    contents: PluginContents, names: set[str], file: str, found: list[Finding]
+) -> PluginContents:
+    """Where plugin.json says the name of another plugin, that one has it: what people use of that
+    one would be counted for this one."""
     own = contents.manifest_name
     if own in {"", contents.name} or own not in names:
         return contents
-    foreign = (f"{own}:", f"plugin_{own}_")
+    text = f"The name {shown(own)} is another plugin's: use of that one is not counted for this."
+    found.append(warning("plugin-name-foreign", file, text))
+    foreign = (f"{own}:", mcp_server_name(own, ""))
     items = (
         replace(item, aliases=tuple(each for each in item.aliases if not each.startswith(foreign)))
         for item in contents.items
     )
-    return replace(contents, items=tuple(items))
+    return replace(contents, manifest_name="", items=tuple(items))
 
 
 def _unread(entry: PluginEntry, rule: str, text: str, found: list[Finding]) -> PluginSnapshot:

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.http import HttpRequest
 
 from accounts import audit
@@ -253,7 +253,7 @@ def _refuse_taken(name: str) -> None:
     if FleaItem.objects.filter(public_name=name).exists():
         raise _taken(name)
     # Transcripts could not tell the two apart.
-    if Plugin.objects.live().filter(served_name=name).exists():
+    if Plugin.objects.live().filter(Q(served_name=name) | Q(own_name=name)).exists():
         raise NameTaken(f"A curated plugin is called {name}.", fix="Choose another name.")
 
 

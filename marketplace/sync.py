@@ -15,7 +15,7 @@ from marketplace import served_changes
 from marketplace.catalogue_rows import Changes, store_catalogue
 from marketplace.explosion import explode_marketplace
 from marketplace.git_source import Wanted, drop_others, source_for
-from marketplace.models import Item, Marketplace
+from marketplace.models import FleaItem, Item, Marketplace
 from marketplace.snapshot import Snapshot, take_snapshot
 from marketplace.tokens import token_of
 from telemetry.task_queue import enqueue_attribution
@@ -102,7 +102,8 @@ def _snapshot(marketplace: Marketplace, seconds: float) -> Snapshot | None:
     wanted = Wanted(marketplace.url, marketplace.ref, marketplace.pinned_sha)
     # After a failure also what was read before is read again, which clears the error.
     known = marketplace.fingerprint if marketplace.state == Marketplace.State.OK else ""
-    return take_snapshot(source, wanted, known=known)
+    flea = set(FleaItem.objects.values_list("public_name", flat=True))
+    return take_snapshot(source, wanted, known=known, foreign=flea)
 
 
 def _store(marketplace: Marketplace, snapshot: Snapshot, *, now: datetime) -> SyncReport | None:

@@ -9,12 +9,17 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from accounts.errors import AgnesError
-from accounts.models import AuditEvent
+from accounts.models import AuditEvent, User
 from marketplace.models import Item, Marketplace
+from marketplace.store_errors import NameTaken
+from telemetry.resolver import Resolver
+from telemetry.taxonomy import ItemKind, Source
 from tests.marketplace.git_server import GitServer
 from tests.marketplace.manifests.trees import skill
+from tests.marketplace.market import put
 from tests.marketplace.repositories import Repository
 from tests.marketplace.syncing import CATALOGUE, catalogue, crane_files, register, sync
+from tests.marketplace.uploads import plugin_zip
 
 pytestmark = pytest.mark.django_db
 
@@ -237,6 +242,7 @@ def test_hooks_attributes_and_configuration_of_a_repository_do_nothing(
         ([{"name": "a\u0000b", "source": "./plugins/crane"}], "plugin-name"),
         ([{"name": "raft", "source": "../../etc"}], "plugin-source"),
         ([{"name": "flea", "source": "./plugins/crane"}], "plugin-name-reserved"),
+        ([{"name": "agnes", "source": "./plugins/crane"}], "plugin-name-reserved"),
         ([{"name": "gone", "source": "./plugins/gone"}], "plugin-folder-missing"),
         (
             [{"name": "npm", "source": {"source": "npm", "package": "x"}}],
@@ -300,3 +306,34 @@ def test_a_catalogue_from_the_network_never_leads_to_this_machines_files(
     quay.commit({CATALOGUE: catalogue(far)})
     sync(register("quay", url(git_server)))
     assert rules() == {"plugin-not-fetched"}
+
+
+@pytest.mark.parametrize("name", ["flea", "agnes", "books-by-ada"])
+def test_a_plugin_that_calls_itself_as_another_takes_nothing_of_it(
+    name: str, git_server: GitServer, quay: Repository, ada: User, folder: Path
+) -> None:
+    put(ada)
+    put(ada, plugin_zip())
+    skills = ("chase-invoices-by-ada", "close-month")
+    taken = {f"plugins/crane/skills/{each}/SKILL.md": skill(each) for each in skills}
+    quay.commit({"plugins/crane/.claude-plugin/plugin.json": {"name": name}, **taken})
+
+    sync(register("quay", url(git_server)))
+
+    spelled = [alias for each in Item.objects.values_list("aliases", flat=True) for alias in each]
+    assert [each for each in spelled if name in each] == []
+    assert Item.objects.filter(name="crane:close-month").exists()
+    assert "plugin-name-foreign" in rules()
+    resolver = Resolver.load()
+    for used in ("flea:chase-invoices-by-ada", "books-by-ada:close-month"):
+        assert resolver.resolve(ItemKind.SKILL, used).source == Source.FLEA
+
+
+def test_a_flea_item_cannot_take_a_name_that_a_curated_plugin_calls_itself(
+    git_server: GitServer, quay: Repository, ada: User, folder: Path
+) -> None:
+    quay.commit({"plugins/crane/.claude-plugin/plugin.json": {"name": "books-by-ada"}})
+    sync(register("quay", url(git_server)))
+
+    with pytest.raises(NameTaken, match="A curated plugin is called books-by-ada"):
+        put(ada, plugin_zip())
