@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from marketplace.findings import Finding
-from marketplace.guardrails import code, content, form, wording
+from marketplace.guardrails import code, commands, content, form, wording
 from marketplace.guardrails.patterns import MOST_OF_A_RULE
 from marketplace.guardrails.submission import Rule, Submission
 
@@ -27,6 +27,8 @@ CHECKS: Final[tuple[Callable[[Submission], Iterator[Finding]], ...]] = (
     content.check_tools,
     code.check_code,
     code.check_encoded,
+    commands.check_mcp_commands,
+    commands.check_hook_commands,
     code.check_hooks,
     code.check_own_hooks,
     code.check_package_scripts,
@@ -35,7 +37,13 @@ CHECKS: Final[tuple[Callable[[Submission], Iterator[Finding]], ...]] = (
     wording.check_hidden_text,
     wording.check_injection,
 )
-RULES: Final[tuple[Rule, ...]] = (*form.RULES, *content.RULES, *code.RULES, *wording.RULES)
+RULES: Final[tuple[Rule, ...]] = (
+    *form.RULES,
+    *content.RULES,
+    *code.RULES,
+    *commands.RULES,
+    *wording.RULES,
+)
 
 
 def run_checks(submission: Submission) -> list[Finding]:
