@@ -1,12 +1,11 @@
 """What a model is told before a question: rules, tables, examples, sample rows, today's date.
 
 Tables, types, meanings and allowed values come from the Django models; nothing is kept by hand
-beside them. Sample rows name nobody: what may hold a person's words or paths is left out, and
-what else looks like somebody's name is masked.
+beside them. Sample rows name nobody: what may hold a person's words or paths is left out, and so
+are names that nobody registered; what looks like somebody's name is masked.
 """
 
 import json
-import re
 from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
@@ -15,8 +14,8 @@ from typing import Any
 
 from django.db import models
 
-from accounts.models import User
 from telemetry import mirror
+from telemetry.ask.sample_names import is_public, masked, parts_of_names, registered_names
 from telemetry.ask.verified import verified_questions
 from telemetry.builtin_names import TOOLS
 from telemetry.mirror.tables import PEOPLE, TABLES, MirrorTable
@@ -36,10 +35,6 @@ NOT_SAMPLED = frozenset({"usage_format_drift"})
 SHOWN_NUMBERS = frozenset({"INTEGER", "DOUBLE", "BOOLEAN", "BIGINT"})
 HIDDEN_NUMBERS = frozenset({"id", "user_id", "session_pk", "activation_id", "response_id"})
 LONGEST_SAMPLE = 80
-SHORTEST_NAME = 3
-"""Parts of people's names below this length are left: they would mask half of all words."""
-MASK = "someone"
-WORD = re.compile(r"[^\W_]+")
 
 
 @cache
@@ -94,24 +89,32 @@ def _meaning(field: "models.Field[Any, Any]") -> str:
 
 
 def _samples(rows: int) -> Iterable[str]:
-    names = _parts_of_names()
+    people, registered = parts_of_names(), registered_names()
     with mirror.reader() as database:
         for table in TABLES:
             columns = _shown(table)
             if not columns:
                 continue
+            closed = _closed(table)
             known = "WHERE source IN ('builtin', 'curated')" if "source" in columns else ""
             selected = ", ".join(f'"{name}"' for name in columns)
             found = database.execute(
                 f'SELECT {selected} FROM "{table.name}" {known} LIMIT {rows:d}'  # noqa: S608
             ).fetchall()
             for row in found:
-                values = {
-                    name: _masked(value, names)
+                shown = {
+                    name: value if name in closed else _nameless(value, people, registered)
                     for name, value in zip(columns, row, strict=True)
-                    if value is not None
                 }
+                values = {name: value for name, value in shown.items() if value is not None}
                 yield f"{table.name} {_as_json(values)}"
+
+
+def _closed(table: MirrorTable) -> set[str]:
+    """Columns of closed vocabularies."""
+    fields = {str(field.column): field for field in table.model._meta.concrete_fields}
+    pairs = zip(table.columns, table.source_columns, strict=True)
+    return {column.name for column, source in pairs if fields[source].choices}
 
 
 def _shown(table: MirrorTable) -> list[str]:
@@ -128,23 +131,14 @@ def _shown(table: MirrorTable) -> list[str]:
     ]
 
 
-def _parts_of_names() -> frozenset[str]:
-    people = User.objects.values_list("username", "name", "email")
-    words = (
-        word.casefold()
-        for username, name, email in people
-        for word in WORD.findall(f"{username} {name} {email.partition('@')[0]}")
-    )
-    return frozenset(word for word in words if len(word) >= SHORTEST_NAME)
-
-
-def _masked(value: Any, names: frozenset[str]) -> Any:
-    """Texts cut, on one line, and without the names of people."""
-    if not isinstance(value, str):
+def _nameless(value: Any, people: frozenset[str], registered: frozenset[str]) -> Any:
+    """Texts that are public; registered ones cut, on one line, masked; None for all others."""
+    if not isinstance(value, str) or is_public(value):
         return value
+    if value not in registered:
+        return None
     line = " ".join("".join(c if c.isprintable() else " " for c in value).split())
-    mask = WORD.sub(lambda m: MASK if m[0].casefold() in names else m[0], line)
-    return mask[:LONGEST_SAMPLE]
+    return masked(line, people)[:LONGEST_SAMPLE]
 
 
 def _as_json(values: dict[str, Any]) -> str:

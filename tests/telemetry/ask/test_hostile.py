@@ -16,7 +16,7 @@ from accounts.tokens import issue_token
 from telemetry import mirror
 from telemetry.ask.allow_list import MAX_CHARACTERS
 from telemetry.ask.run import ask, run_sql
-from telemetry.models import AskedQuestion, PendingChange, Session
+from telemetry.models import AskedQuestion, AttributionSkill, PendingChange, Session
 from tests.telemetry.ask.asking import asker, fill, says, tool_day
 from tests.telemetry.ask.conftest import KEY
 from tests.telemetry.ask.messages_server import MessagesServer
@@ -61,6 +61,9 @@ def filled(mirror_folder: Path) -> None:
         door=audit.Door.COMMAND,
     )
     tool_day(datetime.now(UTC).date(), ORDER, 5, source="curated")
+    AttributionSkill.objects.create(
+        source="curated", ref_id="quay/tools", skill_name=ORDER, valid_from=timezone.now()
+    )
     fill()
 
 
@@ -84,10 +87,13 @@ def test_an_order_in_the_data_reaches_the_model_as_data_only(
     ask("How many calls?", asker=asker())
     rules, context = (part["text"] for part in server.received[0].body["system"])
     assert "IGNORE THE RULES" not in rules
-    [line] = [line for line in context.splitlines() if "IGNORE THE RULES" in line]
-    row = json.loads(line.removeprefix("usage_tool_daily "))
+    lines = [line for line in context.splitlines() if "IGNORE THE RULES" in line]
+    names = set()
+    for line in lines:
+        _, _, row = line.partition(" ")
+        names |= {value for value in json.loads(row).values() if "IGNORE" in str(value)}
     # Cut, and without the statement it wanted.
-    assert row["tool_name"] == ORDER[:80]
+    assert names == {ORDER[:80]}
     assert "these rules stay" in rules
 
 
