@@ -16,7 +16,7 @@ from accounts.tokens import issue_token
 from telemetry import mirror
 from telemetry.ask.allow_list import MAX_CHARACTERS
 from telemetry.ask.run import ask, run_sql
-from telemetry.models import AskedQuestion, AttributionSkill, PendingChange, Session
+from telemetry.models import AskedQuestion, AttributionSkill, PendingChange
 from tests.telemetry.ask.asking import asker, fill, says, tool_day
 from tests.telemetry.ask.conftest import KEY
 from tests.telemetry.ask.messages_server import MessagesServer
@@ -146,12 +146,23 @@ def test_logs_at_their_most_talkative_hold_neither_key_nor_question(
     assert "only ada asks" not in caplog.text
 
 
-def test_names_of_people_are_in_nothing_that_is_sent(server: MessagesServer) -> None:
-    assert not Session.objects.exists()
+def test_names_of_people_are_in_nothing_that_is_sent(
+    server: MessagesServer, settings: Settings
+) -> None:
+    settings.AGNES_ASK_SAMPLE_ROWS = 20
+    for name in ("planted-deploy", "PlantedPersonTool"):
+        tool_day(datetime.now(UTC).date(), name, 3)
+        AttributionSkill.objects.create(
+            source="curated", ref_id="quay/tools", skill_name=name, valid_from=timezone.now()
+        )
     PendingChange.objects.create(consumer="mirror", kind="rebuild")
     mirror.sync(now=datetime.now(UTC))
+    with mirror.reader() as database:
+        found = database.execute("SELECT skill_name FROM usage_attribution_skills").fetchall()
+    assert ("planted-deploy",) in found
     server.default = says("refuse", message="No.")
     ask("How many?", asker=asker())
     sent = json.dumps(server.received[0].body)
+    assert "someone-deploy" in sent
     assert "planted" not in sent.casefold()
     assert AuditEvent.objects.filter(action="usage.ask").count() == 1
