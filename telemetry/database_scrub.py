@@ -9,6 +9,8 @@ from typing import Any
 from django.apps import apps
 from django.db import DatabaseError, connection
 
+from accounts.models import AuditEvent
+
 PATIENCE = 20.0
 """Seconds to wait for readers: of SQLite's log, of a table of PostgreSQL."""
 
@@ -35,8 +37,9 @@ def scrub_database() -> str:
 
 
 def scrubbed_tables() -> list[str]:
-    """Every table that may hold something of a person's sessions, in order."""
-    return sorted(model._meta.db_table for model in apps.get_app_config("telemetry").get_models())
+    """Every table that may hold something of a person's sessions or questions, in order."""
+    telemetry = [model._meta.db_table for model in apps.get_app_config("telemetry").get_models()]
+    return sorted([AuditEvent._meta.db_table, *telemetry])
 
 
 def _scrub_sqlite() -> str:

@@ -29,6 +29,7 @@ from telemetry.models import (
     UsageEvent,
     UsageResponse,
 )
+from telemetry.named_questions import erase_questions, find_questions
 from telemetry.removal import delete_files, remove_sessions
 from telemetry.revisions import lock_person
 from telemetry.tombstones import leave_tombstone, lift_standing, person_digest, session_digest
@@ -85,6 +86,14 @@ class ErasurePlan:
     responses: int = 0
     derived_again: int = 0
     """Other sessions that carry some of the same lines, perhaps other people's."""
+    questions: int = 0
+    """Asked by the person, or naming them."""
+    saved_questions: int = 0
+    """The person's own."""
+    audit_texts: int = 0
+    """Audit rows whose copies of questions and SQL are emptied."""
+    others_saved: list[str] = field(default_factory=list)
+    """Saved questions of others that name the person, as `owner: name`: theirs to delete."""
     unfinished: list[str] = field(default_factory=list)
     """What could not be ended now; the sweep goes on with it."""
 
@@ -107,6 +116,10 @@ def plan_erasure(target: Target) -> ErasurePlan:
     pairs = SessionOverlap.objects.filter(Q(session__in=sessions) | Q(holder__in=sessions))
     touched = {pk for pair in pairs.values_list("session", "holder") for pk in pair}
     plan.derived_again = len(touched - set(sessions.values_list("pk", flat=True)))
+    if target.user and not target.session:
+        named = find_questions(target.user)
+        plan.questions, plan.saved_questions = len(named.asked), len(named.saved)
+        plan.audit_texts, plan.others_saved = len(named.audit_rows), named.others
     return plan
 
 
@@ -303,6 +316,8 @@ def _erase_person(user_id: int, held: leases.Held, *, now: datetime) -> None:
         files = TranscriptFile.objects.filter(user=user_id)
         delete_files(list(files.values_list("pk", flat=True)), now=now)
         ImportedFile.objects.filter(user=user_id).delete()
+        if person := User.objects.filter(pk=user_id).first():
+            erase_questions(person)
 
 
 def _person_digests(user: User) -> set[str]:

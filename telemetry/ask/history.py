@@ -14,6 +14,7 @@ from telemetry.ask import guard
 from telemetry.ask.answers import tokens_of
 from telemetry.ask.conversation import LONGEST_QUESTION, clean_question, clean_sentence
 from telemetry.ask.verified import UnknownQuestion
+from telemetry.mirror.query_errors import QueryFailed, QueryRefused
 from telemetry.models import AskedQuestion, SavedQuestion
 
 LONGEST_NAME = 100
@@ -36,10 +37,22 @@ class NameTaken(AgnesError):
     status: ClassVar[int] = 409
 
 
+QUOTES_DATA = frozenset({QueryFailed.code, QueryRefused.code})
+"""Errors whose sentences are the engine's own and may quote what it read."""
+NOT_KEPT = "The SQL could not be run; run it again to see why."
+
+
 @transaction.atomic
 def keep(asked: AskedQuestion, *, request: HttpRequest | None) -> None:
-    """Store a question that ended, with its audit row."""
+    """Store a question that ended, with its audit row.
+
+    A sentence that may quote data stays in the object, for who asked, and is not stored.
+    """
+    told = asked.error
+    if asked.error_code in QUOTES_DATA:
+        asked.error = NOT_KEPT
     asked.save()
+    asked.error = told
     audit.record(
         action="usage.ask",
         door=AuditEvent.Door(asked.door),

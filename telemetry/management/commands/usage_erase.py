@@ -79,6 +79,16 @@ class Command(BaseCommand):
                 f"{plan.derived_again} other sessions carry some of the same lines: these count "
                 "there once they are processed again."
             )
+        if plan.questions or plan.saved_questions or plan.audit_texts:
+            counts += (
+                f"; {plan.questions} questions of or about them, {plan.saved_questions} saved "
+                f"ones, and the texts of {plan.audit_texts} audit rows"
+            )
+        if plan.others_saved:
+            self.stdout.write(
+                "Saved questions of others name them and stay; ask their owners to delete them: "
+                + "; ".join(plan.others_saved)
+            )
         if done:
             self.stdout.write(f"Erased {counts}. Uploads of it are refused from now on.")
         else:

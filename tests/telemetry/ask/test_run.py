@@ -105,6 +105,10 @@ def test_an_error_that_quotes_data_is_not_sent_back(server: MessagesServer) -> N
     assert answer["outcome"] == "failed"
     assert "Bash" in answer["error"]["message"]
     assert len(server.received) == 1
+    kept = AskedQuestion.objects.get()
+    assert kept.error_code == "query_failed"
+    assert "Bash" not in kept.error
+    assert "run it again" in kept.error
 
 
 def test_there_is_one_repair_and_no_second(server: MessagesServer) -> None:
