@@ -26,9 +26,9 @@ def free_port() -> int:
 
 
 class Instance:
-    def __init__(self, data_dir: Path, port: int) -> None:
+    def __init__(self, data_dir: Path, port: int, *, log_file: Path | None = None) -> None:
         self.port = port
-        self.log = data_dir.with_suffix(".log")
+        self.log = log_file or data_dir.with_suffix(".log")
         environment = {
             "PATH": os.environ["PATH"],
             "AGNES_DATA_DIR": str(data_dir),
@@ -83,6 +83,10 @@ def test_one_command_serves_and_ctrl_c_leaves_nothing_behind(
     instance: Instance, data_dir: Path
 ) -> None:
     instance.wait_until_running()
+    second = Instance(data_dir, free_port(), log_file=data_dir.with_suffix(".second"))
+    assert second.process.wait(timeout=60) == 1
+    assert f"Agnes runs already on {data_dir}" in second.output()
+    assert "Traceback" not in second.output()
     assert f"http://localhost:{instance.port}/" in instance.output()
     assert len(re.findall(r"password \(shown only now\): \S+", instance.output())) == 1
     assert instance.get("/livez") == (200, '{"status": "alive"}')

@@ -1,3 +1,5 @@
+import fcntl
+import os
 import socket
 import sys
 import time
@@ -33,10 +35,15 @@ class Command(BaseCommand):
         except CommandError:
             remove_empty_database()
             raise
+        held = hold_data_folder(settings.AGNES_DATA_DIR)
         try:
-            prepare(
-                admin_email=settings.AGNES_ADMIN_EMAIL, demo=not options["no_demo"], say=self._say
-            )
+            self._run(host, port, demo=not options["no_demo"])
+        finally:
+            os.close(held)
+
+    def _run(self, host: str, port: int, *, demo: bool) -> None:
+        try:
+            prepare(admin_email=settings.AGNES_ADMIN_EMAIL, demo=demo, say=self._say)
         except KeyboardInterrupt:
             raise CommandError("Stopped while preparing; the next start goes on.") from None
 
@@ -83,6 +90,20 @@ def web_server_command(host: str, port: int) -> list[str]:
         "--no-control-socket",
         *pairs,
     ]
+
+
+def hold_data_folder(folder: Path) -> int:
+    """An open file whose lock says that Agnes runs on the folder; it ends with the process."""
+    held = os.open(folder / "running.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(held)
+        raise CommandError(
+            f"Agnes runs already on {folder}: stop that one, or set AGNES_DATA_DIR to another "
+            "folder for this one."
+        ) from None
+    return held
 
 
 def remove_empty_database() -> None:
