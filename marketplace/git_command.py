@@ -72,7 +72,10 @@ class Access:
         return found
 
     def secrets(self) -> list[str]:
-        return [self.token, self._basic()] if self.token else []
+        """What must not be told: the token, also as it travels, and alone of a `name:token`."""
+        if not self.token:
+            return []
+        return [self.token, self._basic(), self.token.partition(":")[2] or self.token]
 
     def _basic(self) -> str:
         # Hosts take any user name beside a token; one that needs its own is given as name:token.

@@ -139,7 +139,7 @@ def change_marketplace(
     row = Marketplace.objects.select_for_update().get(pk=marketplace.pk)
     given = check(Registration(**{**registration.__dict__, "slug": row.slug}))
     before = {name: getattr(row, name) for name in FIELDS}
-    if given.token_variable or not _same_host(row.url, given.url):
+    if given.token_variable or not same_host(row.url, given.url):
         # A stored token is for the host it was given for, not for whichever comes after.
         row.token_sealed = ""
     _apply(row, given)
@@ -176,7 +176,8 @@ def remove_marketplace(
     transaction.on_commit(lambda: rmtree(store_of(row.slug), ignore_errors=True))
 
 
-def _same_host(before: str, after: str) -> bool:
+def same_host(before: str, after: str) -> bool:
+    """Whether two addresses lead to one host and port, so that a token for one suits the other."""
     rules = configured_rules()
     try:
         return read_address(before, rules).origin == read_address(after, rules).origin

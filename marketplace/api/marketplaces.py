@@ -19,6 +19,7 @@ from marketplace.registry import (
     find_marketplace,
     register_marketplace,
     remove_marketplace,
+    same_host,
 )
 from marketplace.sync import sync_marketplace
 
@@ -220,12 +221,13 @@ def read_marketplace(request: HttpRequest, slug: str) -> dict[str, Any]:
     openapi_extra=answers(409),
 )
 def update_marketplace(request: HttpRequest, slug: str, body: MarketplaceChange) -> dict[str, Any]:
-    """Admins only. A stored token is dropped when the address leads to another host."""
+    """Admins only. A token, stored or of the environment, is dropped when the address leads to
+    another host; give it again in the same request to keep it."""
     admin = require_admin(request)
     row = find_marketplace(slug)
     given = body.dict(exclude_none=True)
     before = {"url": row.url, "ref": row.ref, "pinned_sha": row.pinned_sha}
-    if "token" not in given:
+    if "token" not in given and same_host(row.url, given.get("url", row.url)):
         before["token_variable"] = row.token_variable
     changed = change_marketplace(
         row, Registration(**{**before, **given}), by=admin, door=audit.Door.API, request=request

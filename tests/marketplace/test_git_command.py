@@ -14,6 +14,7 @@ from pytest_django.fixtures import Settings
 
 from accounts.errors import AgnesError
 from marketplace.addresses import Rules, is_public, read_address
+from marketplace.git_command import Access
 from marketplace.git_errors import failure, scrub
 from marketplace.git_source import Wanted, source_for
 from tests.marketplace.git_server import GitServer
@@ -133,6 +134,14 @@ def test_what_git_says_is_told_without_secrets() -> None:
     said = f"fatal: unable to access 'https://u:{TOKEN}@git.example/x': {TOKEN}\x1b[31m odd"
     assert TOKEN not in str(failure(said, [TOKEN]))
     assert scrub("//user:pw@host", []) == "//***@host"
+
+
+def test_the_token_of_a_pair_is_a_secret_alone_too() -> None:
+    access = Access(read_address("https://git.example/quay", Rules()), token="bot:s3cret-part")
+
+    told = str(failure("fatal: remote error: s3cret-part has expired", access.secrets()))
+
+    assert "s3cret-part" not in told
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,17 @@ def ask(user: User, method: str, path: str = "", body: Any = None, scope: str = 
     )
 
 
+def test_a_token_of_the_environment_stays_with_its_host(admin: User, url: str) -> None:
+    variable = "AGNES_MARKETPLACE_TOKEN_QUAY"
+    ask(admin, "POST", body={"url": url, "token_variable": variable})
+
+    assert ask(admin, "PATCH", "/quay", {"ref": "main"}).status_code == 200
+    assert Marketplace.objects.get().token_variable == variable
+    moved = ask(admin, "PATCH", "/quay", {"url": "https://git.example/quay.git"})
+    assert moved.status_code == 200
+    assert Marketplace.objects.get().token_variable == ""
+
+
 def test_a_marketplace_is_registered_synced_read_changed_and_removed(admin: User, url: str) -> None:
     made = ask(admin, "POST", body={"url": url, "token": "s3cret"})
     assert made.status_code == 201
