@@ -264,7 +264,7 @@ def test_a_full_disk_at_the_server_keeps_the_session_here(tmp_path: Path) -> Non
         session = session_of("full disk")
         laptop.write(session, big(session, 100))
         told = laptop.push(code=4)
-        assert "no space left" in told["waiting"][0]["why"]
+        assert "no room left" in told["waiting"][0]["why"]
         subprocess.run(["umount", "-l", str(data_dir / "tmp")], check=True)
         mounted = False
         assert laptop.push()["sent"] == 1

@@ -38,6 +38,7 @@ from telemetry.models import (
     Watermark,
 )
 from telemetry.tombstones import erased_sessions, leave_tombstone, session_digest
+from telemetry.worker_trouble import worker_trouble
 
 pytestmark = pytest.mark.django_db
 
@@ -109,7 +110,9 @@ def page_of(row: models.Model) -> str:
 
 
 def queries_of_list(client: Client, model: type[models.Model], rows: int) -> int:
-    mirror_trouble()  # looked up once in a while and then remembered
+    # Looked up once in a while and then remembered.
+    mirror_trouble()
+    worker_trouble()
     with pytest.MonkeyPatch.context() as patch, CaptureQueriesContext(connection) as queries:
         patch.setattr(admin.site.get_model_admin(model), "list_per_page", rows)
         page = client.get(list_of(model))
