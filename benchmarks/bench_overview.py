@@ -80,10 +80,12 @@ def build(events: int) -> None:
 
     folder().mkdir(parents=True, exist_ok=True)
     path = folder() / "build.duckdb"
+    sessions = events // EVENTS_PER_SESSION
     sizes = {
-        "sessions": events // EVENTS_PER_SESSION,
-        "people": PEOPLE,
-        "projects": PROJECTS,
+        "sessions": sessions,
+        # Few enough for each of them to have done something in the window.
+        "people": min(PEOPLE, sessions // 50),
+        "projects": min(PROJECTS, sessions // 50),
         "days": DAYS,
         "names": NAMES,
         "calls": EVENTS_PER_SESSION * 4 // NAMES,
